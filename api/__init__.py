@@ -1,0 +1,1 @@
+"""How people and programs ask: over HTTP and on the command line."""

@@ -1,0 +1,46 @@
+"""Who is asking, and on which occasion."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class ActorKind(StrEnum):
+    """What kind of being an actor is (requirements ES-04)."""
+
+    USER = "user"
+    API_KEY = "api_key"
+    SYSTEM = "system"
+    WEBHOOK = "webhook"
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks. `actor_id` is the account on whose behalf, `None` for strangers and for the system itself.
+
+    `role` is one of the roles of domain.accounts, `None` for strangers. `ip` and `user_agent` are personal data.
+    """
+
+    actor_id: UUID | None = None
+    actor_kind: ActorKind = ActorKind.USER
+    role: str | None = None
+    session_id: UUID | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    trace_id: str | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Admins and super admins, who may act on what others own."""
+        return self.role in {"admin", "super_admin"}
+
+    @property
+    def is_system(self) -> bool:
+        """Our own workflows, schedules and start-up."""
+        return self.actor_kind is ActorKind.SYSTEM
+
+
+SYSTEM = Caller(actor_kind=ActorKind.SYSTEM, role="system")
+"""The system acting by itself."""

@@ -1,0 +1,1 @@
+"""What the business decides: events, states, decisions and refusals, with no I/O, clock or randomness."""

@@ -1,0 +1,1 @@
+"""The few words that every context shares: money, events, refusals, claims and personal data."""

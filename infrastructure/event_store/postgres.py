@@ -1,0 +1,394 @@
+"""The event store of the command loop: `append` and `load` over asynchronous psycopg."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from application.shared.command import StoreUnavailable
+from application.shared.store import Answer, Group, Kind, Slot
+from infrastructure.event_store import arrays
+from infrastructure.event_store.codec import Codec
+from infrastructure.event_store.keyring import DataKey
+from infrastructure.security.cipher import KeyWrapper
+
+CHANNEL = "daftar_log"
+"""On this channel readers are told that the log has grown. A hint only: they also poll."""
+
+_ANSWER = b"daftar answer to "
+
+_APPEND = "SELECT base, lost FROM append({})".format(", ".join(["%b"] * 26))  # noqa: S608 - placeholders only
+_LOST = "SELECT lost_groups({})".format(", ".join(["%b"] * 8))
+
+_LOAD = """
+    SELECT wanted.id, snapshot.originator_version, snapshot.topic, snapshot.state,
+           event.originator_version, event.topic, event.state
+    FROM unnest(%b::uuid[], %b::text[]) AS wanted (id, shape)
+    LEFT JOIN stream_snapshots AS snapshot
+        ON snapshot.originator_id = wanted.id AND snapshot.topic = wanted.shape
+    LEFT JOIN LATERAL (
+        SELECT e.originator_version, e.topic, e.state
+        FROM stored_events AS e
+        WHERE e.originator_id = wanted.id AND e.originator_version > coalesce(snapshot.originator_version, 0)
+    ) AS event ON true
+    ORDER BY wanted.id, event.originator_version
+"""
+
+_SNAPSHOT = """
+    INSERT INTO stream_snapshots (originator_id, originator_version, topic, state)
+    SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[])
+    ON CONFLICT (originator_id) DO UPDATE SET
+        originator_version = excluded.originator_version, topic = excluded.topic, state = excluded.state
+    WHERE stream_snapshots.originator_version < excluded.originator_version
+        OR stream_snapshots.topic <> excluded.topic
+"""
+
+
+@asynccontextmanager
+async def store_errors() -> AsyncIterator[None]:
+    """Turn the driver's outages into the port's; everything else is a bug and stays one."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
+        raise StoreUnavailable("The event store cannot be reached.", retry_after_seconds=1) from error
+
+
+async def open_pool(
+    database_url: str,
+    *,
+    min_size: int = 2,
+    max_size: int = 20,
+    name: str = "daftar",
+    wait_seconds: float = 10.0,
+) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+    """Connections in autocommit mode that give up on a statement after 30 seconds."""
+
+    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+        arrays.register(connection)
+
+    pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+        database_url,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=5.0,
+        reconnect_timeout=0.0,
+        kwargs={
+            "autocommit": True,
+            "application_name": name,
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=30000 -c lock_timeout=10000",
+        },
+        configure=configure,
+        check=AsyncConnectionPool.check_connection if max_size == 1 else None,
+        open=False,
+    )
+    async with store_errors():
+        await pool.open(wait=True, timeout=wait_seconds)
+    return pool
+
+
+class PostgresEventStore:
+    """Implements `application.shared.store.EventStore` on PostgreSQL 15 or newer."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], codec: Codec, wrapper: KeyWrapper
+    ) -> None:
+        """`wrapper` seals kept answers, which may hold personal data."""
+        self._pool = pool
+        self._codec = codec
+        self._wrapper = wrapper
+        self._notifying: asyncio.Task[None] | None = None
+        self._notify_again = False
+
+    # --- reading -------------------------------------------------------------------------------------------
+
+    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
+        """Fold each stream from its snapshot, if there is one of the right shape, and the events after it."""
+        codec = self._codec
+        shapes = [codec.fingerprint(kind).encode() for kind in streams.values()]
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_LOAD, (arrays.Uuids(list(streams)), arrays.Texts(shapes)), prepare=True)
+            rows = await cursor.fetchall()
+            subjects = {subject for row in rows for state in (row[3], row[6]) if state is not None
+                        if (subject := codec.subject_of(state)) is not None}  # fmt: skip
+            await codec.keyring.load(connection, subjects)
+        slots: dict[UUID, Slot] = {}
+        for stream_id, snapshot_version, _, snapshot, version, topic, state in rows:
+            kind = streams[stream_id]
+            slot = slots.get(stream_id)
+            if slot is None:
+                slot = (
+                    Slot(codec.decode_state(kind, snapshot, stream_id, snapshot_version), snapshot_version)
+                    if snapshot is not None
+                    else Slot(None, 0)
+                )
+            if version is not None:
+                event = codec.decode(topic, state, stream_id, version)
+                slot = Slot(kind.evolve(slot.state, event, stream_id), version)
+            slots[stream_id] = slot
+        return slots
+
+    async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
+        """Kept answers of the last 24 hours."""
+        if not keys:
+            return {}
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                SELECT a.scope, a.key, a.request_hash, a.result, a.stream_version, a.position
+                FROM unnest(%s::uuid[], %s::text[]) AS k (scope, key)
+                JOIN command_answers AS a ON a.scope = k.scope AND a.key = k.key
+                WHERE a.recorded_at > now() - interval '24 hours'
+                """,
+                ([scope for scope, _ in keys], [key for _, key in keys]),
+            )
+            rows = await cursor.fetchall()
+        return {
+            (scope, key): Answer(
+                scope=scope,
+                key=key,
+                request_hash=bytes(request_hash),
+                result=self._wrapper.open(result, _ANSWER + scope.bytes),
+                version=version,
+                position=position,
+            )
+            for scope, key, request_hash, result, version, position in rows
+        }
+
+    async def credential(self, owner_id: UUID, name: str) -> bytes | None:
+        """A secret kept beside the log."""
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT value FROM credentials WHERE owner_id = %s AND name = %s", (owner_id, name)
+            )
+            row = await cursor.fetchone()
+        return None if row is None else bytes(row[0])
+
+    async def head(self) -> int:
+        """The position of the newest event, 0 when there is none."""
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute("SELECT position FROM log_head")
+            row = await cursor.fetchone()
+        if row is None:
+            raise StoreUnavailable("The event store has no schema yet; run `daftar migrate`.")
+        return int(row[0])
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    async def append(self, groups: Sequence[Group]) -> list[int | None]:
+        """One call, one commit. Groups that only ask whether their checks hold take no lock."""
+        async with store_errors(), self._pool.connection() as connection:
+            if not any(group.writes for group in groups):
+                return await self._check(connection, groups)
+            fresh = await self._make_keys_ready(connection, groups)
+            parameters = self._parameters(groups, fresh)
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_APPEND, parameters, prepare=True)
+            row = await cursor.fetchone()
+        assert row is not None, "append() returns one row"
+        base, lost = row[0], set(row[1])
+        positions: list[int | None] = []
+        position = base
+        for number, group in enumerate(groups):
+            if number in lost:
+                positions.append(None)
+                continue
+            positions.append(position + 1)
+            position += len(group.events)
+        for number, key, _ in fresh.values():
+            if number not in lost:
+                self._codec.keyring.remember(key)
+        if position > base:
+            self._tell_readers()
+        return positions
+
+    async def _check(
+        self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]
+    ) -> list[int | None]:
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(
+            _LOST, (*_checks(groups), *_keys(groups), arrays.Int4s(()), arrays.Uuids(())), prepare=True
+        )
+        row = await cursor.fetchone()
+        lost = set(row[0] or ()) if row is not None else set()
+        return [None if number in lost else 1 for number in range(len(groups))]
+
+    async def _make_keys_ready(
+        self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]
+    ) -> dict[UUID, tuple[int, DataKey, str]]:
+        """Load the keys that the groups' events need; make those that no one has yet (person -> group, key, wrapped)."""
+        codec = self._codec
+        wanted: dict[UUID, int] = {}
+        for number, group in enumerate(groups):
+            for new in group.events:
+                subject = codec.subject(new.event, new.stream_id)
+                if subject is not None:
+                    wanted.setdefault(subject, number)
+            for actor in {new.envelope.metadata.actor_id for new in group.events}:
+                if actor is not None:
+                    wanted.setdefault(actor, number)
+        missing = codec.keyring.missing(wanted)
+        if missing:
+            await codec.keyring.load(connection, missing)
+        return {
+            subject: (wanted[subject], *codec.keyring.create(subject))
+            for subject in missing
+            if not codec.keyring.knows(subject)
+        }
+
+    def _parameters(
+        self, groups: Sequence[Group], fresh: Mapping[UUID, tuple[int, DataKey, str]]
+    ) -> tuple[arrays.BinaryArray, ...]:
+        codec = self._codec
+
+        def key_of(subject: UUID | None) -> DataKey | None:
+            if subject is None:
+                return None
+            made = fresh.get(subject)
+            return made[1] if made is not None else codec.keyring.get(subject)
+
+        event_group: list[int] = []
+        streams: list[UUID] = []
+        versions: list[int] = []
+        names: list[bytes] = []
+        states: list[bytes] = []
+        metadata: list[bytes] = []
+        answers: list[tuple[int, Answer, int]] = []
+        for number, group in enumerate(groups):
+            before = len(event_group)
+            envelope: Any = None
+            encoded_envelope = b""
+            for new in group.events:
+                if new.envelope is not envelope:
+                    envelope = new.envelope
+                    encoded_envelope = codec.encode_metadata(envelope, key_of(envelope.metadata.actor_id))
+                name, state = codec.encode(
+                    new.event, new.stream_id, new.version, key_of(codec.subject(new.event, new.stream_id))
+                )
+                event_group.append(number)
+                streams.append(new.stream_id)
+                versions.append(new.version)
+                names.append(name)
+                states.append(state)
+                metadata.append(encoded_envelope)
+            answers.extend((number, answer, before + answer.position) for answer in group.answers)
+        credentials = [(number, c) for number, group in enumerate(groups) for c in group.credentials]
+        made = list(fresh.values())
+        return (
+            *_checks(groups),
+            *_keys(groups),
+            arrays.Int4s([number for number, _, _ in made]),
+            arrays.Uuids([key.subject_id for _, key, _ in made]),
+            arrays.Texts([wrapped.encode() for _, _, wrapped in made]),
+            arrays.Int4s(event_group),
+            arrays.Uuids(streams),
+            arrays.Int8s(versions),
+            arrays.Texts(names),
+            arrays.Byteas(states),
+            arrays.Texts(metadata),
+            arrays.Int4s([number for number, _, _ in answers]),
+            arrays.Uuids([answer.scope for _, answer, _ in answers]),
+            arrays.Texts([answer.key.encode() for _, answer, _ in answers]),
+            arrays.Byteas([answer.request_hash for _, answer, _ in answers]),
+            arrays.Texts(
+                [self._wrapper.seal(a.result, _ANSWER + a.scope.bytes).encode() for _, a, _ in answers]
+            ),
+            arrays.Int8s([answer.version for _, answer, _ in answers]),
+            arrays.Int4s([end for _, _, end in answers]),
+            arrays.Int4s([number for number, _ in credentials]),
+            arrays.Uuids([credential.owner_id for _, credential in credentials]),
+            arrays.Texts([credential.name.encode() for _, credential in credentials]),
+            arrays.Byteas([credential.value for _, credential in credentials]),
+        )
+
+    async def lease_numbers(self, series: str, count: int) -> int:
+        """Advance a counter in a commit of its own, so that nobody waits for it."""
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute(
+                """
+                INSERT INTO number_series AS s (series, next) VALUES (%(series)s, 1 + %(count)s)
+                ON CONFLICT (series) DO UPDATE SET next = s.next + %(count)s
+                RETURNING next - %(count)s
+                """,
+                {"series": series, "count": count},
+            )
+            row = await cursor.fetchone()
+        assert row is not None, "an upsert with RETURNING returns a row"
+        return int(row[0])
+
+    async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
+        """The newest of each stream wins."""
+        rows = [
+            (stream_id, slot.version, self._codec.fingerprint(kind).encode(), encoded)
+            for stream_id, (kind, slot) in {s[0]: (s[1], s[2]) for s in states}.items()
+            if slot.state is not None
+            and (encoded := self._codec.encode_state(slot.state, slot.version)) is not None
+        ]
+        async with store_errors(), self._pool.connection() as connection:
+            await connection.execute(
+                _SNAPSHOT,
+                (
+                    arrays.Uuids([row[0] for row in rows]),
+                    arrays.Int8s([row[1] for row in rows]),
+                    arrays.Texts([row[2] for row in rows]),
+                    arrays.Byteas([row[3] for row in rows]),
+                ),
+            )
+
+    async def forget_old_answers(self) -> int:
+        """Delete answers kept for longer than 24 hours; returns how many."""
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "DELETE FROM command_answers WHERE recorded_at < now() - interval '24 hours'"
+            )
+        return cursor.rowcount
+
+    # --- waking readers ------------------------------------------------------------------------------------
+
+    def _tell_readers(self) -> None:
+        # One notification at a time, outside the append: inside, it would take a lock of the whole cluster at each commit.
+        if self._notifying is not None and not self._notifying.done():
+            self._notify_again = True
+            return
+        self._notifying = asyncio.create_task(self._notify(), name="notify-readers")
+
+    async def _notify(self) -> None:
+        self._notify_again = True
+        while self._notify_again:
+            self._notify_again = False
+            try:
+                async with self._pool.connection() as connection:
+                    await connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
+            except (psycopg.Error, PoolTimeout, PoolClosed):
+                return  # A hint only: readers poll, too.
+
+    async def aclose(self) -> None:
+        """Wait for the last hint; the pool belongs to who opened it."""
+        if self._notifying is not None:
+            await self._notifying
+
+
+def _checks(groups: Sequence[Group]) -> tuple[arrays.BinaryArray, ...]:
+    numbers: list[int] = []
+    streams: list[UUID] = []
+    versions: list[int] = []
+    for number, group in enumerate(groups):
+        numbers.extend([number] * len(group.checks))
+        streams.extend(group.checks)
+        versions.extend(group.checks.values())
+    return arrays.Int4s(numbers), arrays.Uuids(streams), arrays.Int8s(versions)
+
+
+def _keys(groups: Sequence[Group]) -> tuple[arrays.BinaryArray, ...]:
+    keys = [(number, scope, key) for number, group in enumerate(groups) for scope, key in group.keys]
+    return (
+        arrays.Int4s([number for number, _, _ in keys]),
+        arrays.Uuids([scope for _, scope, _ in keys]),
+        arrays.Texts([key.encode() for _, _, key in keys]),
+    )

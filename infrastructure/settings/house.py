@@ -1,0 +1,189 @@
+"""The settings of the house itself: how it is reached, who it trusts, what its rules are."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+
+from infrastructure.security.secrets import Secret
+from infrastructure.settings.groups import (
+    AccountKind, AccountSettings, CommerceSettings, EncryptionSettings, Environment, HttpSettings, LimitSettings,
+    PasswordSettings, PaymentSettings, TokenSettings,
+)
+from infrastructure.settings.reading import Reading
+from infrastructure.settings.values import (
+    COUNT, IDENTIFIER, amount, amounts, basis_points, boolean, cron, currency, duration, email_address, host, listed,
+    choice, network, origin, origin_of, text, web_url, whole_number,
+)
+
+BCRYPT_ROUNDS_MINIMUM: Final = 10
+PAYME_TRANSACTION_LIFE: Final = timedelta(hours=12)
+
+
+def http(reading: Reading) -> HttpSettings:
+    env = reading.env
+    frontend_url = env.find("FRONTEND_URL", web_url)
+    app_url = env.find("APP_URL", web_url)
+    if reading.in_production:
+        for name, url in (("APP_URL", app_url), ("FRONTEND_URL", frontend_url)):
+            if url is None:
+                env.warn(name, "is not set, so links point to localhost")
+            elif not url.startswith("https://"):
+                env.warn(name, "does not begin with https://")
+    frontend_url = frontend_url or "http://localhost:3000"
+    local = ("http://localhost:3000", "http://localhost:3001")
+    origins = env.read("CORS_ORIGINS", listed(origin), local, "ALLOWED_ORIGINS", "CORS_ORIGIN")
+    return HttpSettings(
+        listen_host=env.read("LISTEN_HOST", host, "0.0.0.0" if reading.in_production else "127.0.0.1"),  # noqa: S104 -- behind a proxy or in a container
+        port=env.read("PORT", whole_number(0, 65_535), 3000),
+        api_version=env.read(
+            "API_VERSION", text(5, like=r"v[1-9][0-9]*", what="a version such as v1"), "v1"
+        ),
+        app_url=app_url or "http://localhost:3000",
+        frontend_url=frontend_url,
+        cors_origins=tuple(dict.fromkeys((*origins, origin_of(frontend_url)))),
+        trusted_proxy_hops=env.read("TRUST_PROXY_HOPS", whole_number(0, 10), 1),
+        internal_networks=env.read(
+            "INTERNAL_NETWORKS", listed(network), (network("127.0.0.0/8"), network("::1/128"))
+        ),
+        metrics_token=reading.optional_own_secret("METRICS_TOKEN"),
+        openapi_enabled=env.read("OPENAPI_ENABLED", boolean, not reading.in_production),
+    )
+
+
+def tokens(reading: Reading) -> TokenSettings:
+    env = reading.env
+    access_secret = reading.own_secret("JWT_SECRET", "JWT_ACCESS_SECRET")
+    refresh_secret = reading.own_secret("JWT_REFRESH_SECRET")
+    previous_access = reading.previous_secrets("JWT_SECRETS_PREVIOUS")
+    previous_refresh = reading.previous_secrets("JWT_REFRESH_SECRETS_PREVIOUS")
+    if not {access_secret, *previous_access}.isdisjoint({refresh_secret, *previous_refresh}):
+        env.refuse("JWT_REFRESH_SECRET", "must differ from JWT_SECRET, the previous ones included")
+    access_lifetime = env.read(
+        "JWT_EXPIRES_IN", duration, timedelta(minutes=15), "JWT_EXPIRE", "ACCESS_TOKEN_EXPIRES_IN"
+    )
+    refresh_lifetime = env.read(
+        "JWT_REFRESH_EXPIRES_IN",
+        duration,
+        timedelta(days=7),
+        "JWT_REFRESH_EXPIRE",
+        "REFRESH_TOKEN_EXPIRES_IN",
+    )
+    if refresh_lifetime < access_lifetime:
+        env.refuse("JWT_REFRESH_EXPIRES_IN", "must not be shorter than JWT_EXPIRES_IN")
+    return TokenSettings(
+        access_secret=access_secret,
+        refresh_secret=refresh_secret,
+        previous_access_secrets=previous_access,
+        previous_refresh_secrets=previous_refresh,
+        access_lifetime=access_lifetime,
+        refresh_lifetime=refresh_lifetime,
+        issuer=env.read("JWT_ISSUER", IDENTIFIER, "ecommerce-api"),
+        audience=env.read("JWT_AUDIENCE", IDENTIFIER, "ecommerce-frontend"),
+        session_cache_seconds=env.read("SESSION_CACHE_TTL_SECONDS", whole_number(1, 31_536_000), 86_400),
+    )
+
+
+def passwords(reading: Reading) -> PasswordSettings:
+    floor = 4 if reading.environment is Environment.TEST else BCRYPT_ROUNDS_MINIMUM
+    return PasswordSettings(
+        # Each round doubles the time: 12 take a quarter of a second, 16 some four seconds.
+        bcrypt_rounds=reading.env.read("BCRYPT_ROUNDS", whole_number(floor, 16), 12),
+        pepper=reading.own_secret("PASSWORD_PEPPER"),
+    )
+
+
+def encryption(reading: Reading) -> EncryptionSettings:
+    env = reading.env
+    key = reading.own_secret("ENCRYPTION_KEY")
+    previous = env.secrets("ENCRYPTION_KEYS_PREVIOUS")
+    for name, keys in (("ENCRYPTION_KEY", (key,)), ("ENCRYPTION_KEYS_PREVIOUS", previous)):
+        if not all(_is_encryption_key(each) for each in keys):
+            env.refuse(name, "must be 64 hexadecimal characters, which is 32 bytes")
+    env.ignored(
+        "ENCRYPTION_IV",
+        "is ignored: a fixed nonce would destroy AES-GCM; remove the variable",
+        secret=True,
+    )
+    return EncryptionSettings(key=key, previous_keys=previous)
+
+
+def accounts(reading: Reading) -> AccountSettings:
+    env = reading.env
+    prefix = text(16, like=r"[A-Za-z0-9_-]+", what="letters, digits, underscores or hyphens")
+    verified = (AccountKind.INFLUENCER, AccountKind.SALON)
+    email = env.find("SUPER_ADMIN_EMAIL", email_address)
+    password = env.secret("SUPER_ADMIN_PASSWORD")
+    if (email is None) is not (password is None):
+        missing = "SUPER_ADMIN_EMAIL" if email is None else "SUPER_ADMIN_PASSWORD"
+        env.refuse(missing, "is missing: the super administrator needs both an email and a password")
+    if password is not None:
+        if not 8 <= len(password.reveal()) <= 255:
+            env.refuse("SUPER_ADMIN_PASSWORD", "must have 8 to 255 characters")
+        reading.refuse_well_known("SUPER_ADMIN_PASSWORD", password)
+    return AccountSettings(
+        api_key_prefix=env.read("API_KEY_PREFIX", prefix, "gm_"),
+        email_verification_required_for=frozenset(
+            env.read("EMAIL_VERIFICATION_REQUIRED_FOR", listed(choice(AccountKind)), verified)
+        ),
+        super_admin_email=email,
+        super_admin_password=password,
+        otp_lifetime_seconds=env.read("OTP_TTL_SECONDS", whole_number(30, 86_400), 300),
+        otp_attempts_maximum=env.read("OTP_MAX_ATTEMPTS", whole_number(1, 10), 3),
+        otp_requests_maximum=env.read("OTP_MAX_REQUESTS", whole_number(1, 1000), 5),
+        otp_request_window_seconds=env.read("OTP_REQUEST_WINDOW_SECONDS", whole_number(1, 86_400), 900),
+    )
+
+
+def limits(reading: Reading) -> LimitSettings:
+    env = reading.env
+    enabled = env.read("RATE_LIMIT_ENABLED", boolean, True)
+    if reading.in_production and not enabled:
+        env.warn("RATE_LIMIT_ENABLED", "is off: nothing stands against a flood of requests")
+    milliseconds = whole_number(0, 60_000)
+    return LimitSettings(
+        enabled=enabled,
+        window=env.read("RATE_LIMIT_WINDOW", duration, timedelta(minutes=15)),
+        anonymous_maximum=env.read("RATE_LIMIT_MAX_REQUESTS", COUNT, 100),
+        authenticated_maximum=env.read("RATE_LIMIT_MAX_AUTHENTICATED", COUNT, 1000),
+        authentication_maximum=env.read("AUTH_RATE_LIMIT_MAX", COUNT, 5),
+        sync_maximum=env.read("SYNC_RATE_LIMIT_MAX", COUNT, 3),
+        slowdown_after=env.read("SLOWDOWN_AFTER", whole_number(0, 1_000_000), 50),
+        slowdown_step_ms=env.read("SLOWDOWN_STEP_MS", milliseconds, 500),
+        slowdown_max_ms=env.read("SLOWDOWN_MAX_MS", milliseconds, 20_000),
+    )
+
+
+def commerce(reading: Reading, payments: PaymentSettings) -> CommerceSettings:
+    env = reading.env
+    default_currency = env.read("DEFAULT_CURRENCY", currency, "usd")
+    fee = {"uzs": 15_000_00, "usd": 0}
+
+    def courier_fee(value: str) -> Mapping[str, int]:
+        return amounts(value) if ":" in value else MappingProxyType(fee | {"uzs": amount("uzs")(value)})
+
+    def payout_minimum(value: str) -> Mapping[str, int]:
+        if ":" in value:
+            return amounts(value)
+        return MappingProxyType({default_currency: amount(default_currency)(value)})
+
+    ceiling = env.read("MAX_PRICE", amounts, amounts("usd:999999.99,uzs:9999999999.99"))
+    if default_currency not in ceiling:
+        env.warn("MAX_PRICE", f"names no ceiling for the default currency {default_currency}")
+    timeout = env.read("ORDER_PAYMENT_TIMEOUT", duration, timedelta(hours=12))
+    if payments.payme is not None and timeout < PAYME_TRANSACTION_LIFE:
+        env.warn(
+            "ORDER_PAYMENT_TIMEOUT", "is shorter than the twelve hours that a Payme transaction lives"
+        )
+    return CommerceSettings(
+        platform_commission_bp=env.read("PLATFORM_COMMISSION", basis_points(9_999), 1_000),
+        courier_fee=env.read("COURIER_FEE_DEFAULT", courier_fee, MappingProxyType(fee)),
+        tax_rate_bp=env.read("TAX_RATE", basis_points(10_000), 800),
+        default_currency=default_currency,
+        price_ceiling=ceiling,
+        order_payment_timeout=timeout,
+        payout_cron=env.read("PAYOUT_CRON", cron, "0 4 * * 1"),
+        payout_minimum=env.read("PAYOUT_MIN_AMOUNT", payout_minimum, payout_minimum("0")),
+        payout_hold_days=env.read("PAYOUT_HOLD_DAYS", whole_number(0, 365), 0),
+    )

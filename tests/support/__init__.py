@@ -1,0 +1,1 @@
+"""What tests share: given-when-then, the in-memory event store, makers, stand-in providers."""

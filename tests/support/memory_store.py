@@ -1,0 +1,100 @@
+"""The event store's port in memory: same contract, same suite as the real one, no I/O."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.shared.command import StoreUnavailable
+from application.shared.store import Answer, Group, Kind, NewEvent, Slot
+from domain.shared.events import DomainEvent
+
+
+class InMemoryEventStore:
+    """Keeps what the port says; `away = True` makes every call fail as an outage does."""
+
+    def __init__(self) -> None:
+        self.log: list[NewEvent] = []
+        self.streams: dict[UUID, list[DomainEvent]] = {}
+        self.kept_answers: dict[tuple[UUID, str], Answer] = {}
+        self.credentials: dict[tuple[UUID, str], bytes] = {}
+        self.series: dict[str, int] = {}
+        self.appends = 0
+        self.away = False
+
+    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
+        """Fold from the start."""
+        await self._reach()
+        slots = {}
+        for stream_id, kind in streams.items():
+            state = None
+            events = self.streams.get(stream_id, [])
+            for event in events:
+                state = kind.evolve(state, event, stream_id)
+            slots[stream_id] = Slot(state, len(events))
+        return slots
+
+    async def append(self, groups: Sequence[Group]) -> list[int | None]:
+        """All checks against the log before the batch, then each surviving group whole."""
+        await self._reach()
+        self.appends += 1
+        lost = [
+            any(len(self.streams.get(stream, [])) != version for stream, version in group.checks.items())
+            or any(key in self.kept_answers for key in group.keys)
+            for group in groups
+        ]
+        positions: list[int | None] = []
+        for group, is_lost in zip(groups, lost, strict=True):
+            if is_lost:
+                positions.append(None)
+                continue
+            first = len(self.log) + 1
+            positions.append(first)
+            for new in group.events:
+                stream = self.streams.setdefault(new.stream_id, [])
+                assert new.version == len(stream) + 1, "versions are contiguous"
+                stream.append(new.event)
+                self.log.append(new)
+            for answer in group.answers:
+                self.kept_answers[answer.scope, answer.key] = msgspec.structs.replace(
+                    answer, position=first - 1 + answer.position
+                )
+            for credential in group.credentials:
+                if credential.value is None:
+                    self.credentials.pop((credential.owner_id, credential.name), None)
+                else:
+                    self.credentials[credential.owner_id, credential.name] = credential.value
+        return positions
+
+    async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
+        """Whatever was kept."""
+        await self._reach()
+        return {key: self.kept_answers[key] for key in keys if key in self.kept_answers}
+
+    async def credential(self, owner_id: UUID, name: str) -> bytes | None:
+        """A secret kept beside the log."""
+        await self._reach()
+        return self.credentials.get((owner_id, name))
+
+    async def lease_numbers(self, series: str, count: int) -> int:
+        """Count from 1."""
+        await self._reach()
+        first = self.series.get(series, 1)
+        self.series[series] = first + count
+        return first
+
+    async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
+        """Memory needs none."""
+
+    async def _reach(self) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            raise StoreUnavailable("The event store cannot be reached.")
+
+    # --- for tests -----------------------------------------------------------------------------------------
+
+    def events(self, kind: type[DomainEvent] | None = None) -> list[DomainEvent]:
+        """All events in order, or those of one class."""
+        return [new.event for new in self.log if kind is None or isinstance(new.event, kind)]
