@@ -4,6 +4,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -84,5 +85,5 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Child({self.name!r})"
 
-    def __rich_repr__(self) -> tuple[tuple[str, str], ...]:
-        return (("name", self.name),)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("name", self.name)]

@@ -21,7 +21,7 @@ import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import structlog
@@ -65,8 +65,8 @@ class Secrets(msgspec.Struct, kw_only=True, omit_defaults=False):
     def __repr__(self) -> str:
         return "Secrets(***)"
 
-    def __rich_repr__(self) -> tuple[str, ...]:
-        return ("***",)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 class RecordedProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +95,7 @@ class DataFolder:
         self.root = root.expanduser().absolute()
         self.run = self.root / "run"
         self.logs = self.root / "logs"
+        self._pids = self.run / "pids.json"
         self._lock: int | None = None
         self._journal = Journal(machine="", processes={})
 
@@ -117,7 +118,10 @@ class DataFolder:
             await self._take(descriptor)
             await self._end_leftovers()
             self._journal = Journal(machine=processes.machine(), processes={})
-            self._write_journal()
+            _write(self._pids, self._journal)
+        except OSError as error:
+            os.close(descriptor)
+            raise FolderUnusable(f"The data folder {self.root} can't be written: {error}.") from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -176,7 +180,9 @@ class DataFolder:
         """Note a child for the case that this supervisor is killed."""
         started = processes.started(pid)
         if started is not None:
-            self._journal.processes[name] = RecordedProcess(pid=pid, started=started, death_signal=death_signal)
+            self._journal.processes[name] = RecordedProcess(
+                pid=pid, started=started, death_signal=death_signal
+            )
             self._write_journal()
 
     def forget(self, name: str) -> None:
@@ -186,7 +192,7 @@ class DataFolder:
 
     def recorded(self) -> dict[str, RecordedProcess]:
         """The children that the last supervisor of this folder noted on this machine, alive or not."""
-        journal = self._read(self.run / "pids.json", Journal)
+        journal = self._read(self._pids, Journal)
         return journal.processes if journal is not None and journal.machine == processes.machine() else {}
 
     async def _end_leftovers(self) -> None:
@@ -204,7 +210,9 @@ class DataFolder:
                 self._signal(name, process, signal.SIGKILL)
         if not await self._all_gone(left, LEFTOVER_SECONDS):
             names = ", ".join(f"{name} (process {p.pid})" for name, p in left.items() if p.alive())
-            raise FolderUnusable(f"Processes of an earlier run don't end: {names}. End them by hand and start again.")
+            raise FolderUnusable(
+                f"Processes of an earlier run don't end: {names}. End them by hand and start again."
+            )
 
     def _signal(self, name: str, process: RecordedProcess, number: signal.Signals) -> None:
         try:
@@ -230,7 +238,11 @@ class DataFolder:
         return True
 
     def _write_journal(self) -> None:
-        _write(self.run / "pids.json", self._journal)
+        try:
+            _write(self._pids, self._journal)
+        except OSError as error:
+            # A full disk must not stop the supervision; on Linux the kernel ends the children all the same.
+            log.warning("pids_not_written", path=str(self._pids), error=str(error))
 
     # Ports
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import psycopg
@@ -59,7 +60,9 @@ async def redis_answers(port: int, password: str) -> bool:
 async def postgres_answers(conninfo: str) -> bool:
     """Whether a PostgreSQL server lets us in and computes."""
     try:
-        async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=int(PROBE_SECONDS)) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            conninfo, connect_timeout=int(PROBE_SECONDS)
+        ) as connection:
             cursor = await connection.execute("SELECT 1")
             return await cursor.fetchone() == (1,)
     except psycopg.Error:
@@ -78,7 +81,6 @@ async def _first_line(host: str, port: int, request: bytes) -> bytes:
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    try:
+    # The answer is already read, or was refused: how the connection ended tells nothing more.
+    with suppress(OSError):
         await writer.wait_closed()
-    except OSError:
-        pass  # The answer is already read, or was refused: how the connection ended tells nothing more.

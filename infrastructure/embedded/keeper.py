@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,18 +125,18 @@ def _spawn(child: Child, folder: DataFolder) -> tuple[subprocess.Popen[bytes], i
         str(int(child.death_signal)),
         *child.argv,
     )
-    with folder.open_log(child.name) as file:
-        output = file if child.output is Output.FILE else None
+    with nullcontext(None) if child.output is Output.INHERIT else folder.open_log(child.name) as file:
+        log_start = 0 if file is None else file.tell()
         popen = subprocess.Popen(  # noqa: S603 - the argument lists are ours, no shell takes part
             argv,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=file,
+            stderr=file,
             cwd=child.cwd,
             env=child.env,
             start_new_session=True,
         )
-        return popen, file.tell()
+    return popen, log_start
 
 
 async def _exited(popen: subprocess.Popen[bytes]) -> None:
@@ -144,7 +144,7 @@ async def _exited(popen: subprocess.Popen[bytes]) -> None:
     try:
         descriptor = os.pidfd_open(popen.pid)
     except (AttributeError, OSError):
-        while popen.poll() is None:
+        while popen.poll() is None:  # noqa: ASYNC110 - there is no event to wait for without a pidfd
             await asyncio.sleep(POLL_SECONDS)
         return
     loop = asyncio.get_running_loop()
@@ -168,7 +168,9 @@ async def run_once(child: Child, folder: DataFolder) -> None:
         process.note()
         await asyncio.wait({process.ended}, timeout=child.start_seconds)
         if not process.ended.done():
-            raise StartFailed(f"{child.name} took longer than {child.start_seconds:g} s.{process.last_words()}")
+            raise StartFailed(
+                f"{child.name} took longer than {child.start_seconds:g} s.{process.last_words()}"
+            )
         code = process.ended.result()
         if code != 0:
             raise StartFailed(f"{child.name} failed: {exit_description(code)}.{process.last_words()}")
@@ -180,7 +182,12 @@ class Keeper:
     """Keeps one child running until it is told to stop."""
 
     def __init__(
-        self, child: Child, folder: DataFolder, *, hurry: asyncio.Event, failed: Callable[[EmbeddedError], None]
+        self,
+        child: Child,
+        folder: DataFolder,
+        *,
+        hurry: asyncio.Event,
+        failed: Callable[[EmbeddedError], None],
     ) -> None:
         if isinstance(child.health, str):
             health.http_address(child.health)
@@ -263,7 +270,7 @@ class Keeper:
         began = time.monotonic()
         process: RunningProcess | None = None
         try:
-            async with asyncio.timeout(child.start_seconds):
+            async with asyncio.timeout(child.start_seconds) as deadline:
                 if child.prepare is not None:
                     await child.prepare()
                 process = self._process = RunningProcess(child, self._folder)
@@ -273,16 +280,16 @@ class Keeper:
                     await child.complete()
             if process.ended.done():
                 raise self._start_failure(process, "after its first answer")
-        except TimeoutError as error:
-            words = process.last_words() if process is not None else ""
-            await self._abandon(process)
-            raise StartFailed(f"{child.name} wasn't ready after {child.start_seconds:g} s.{words}") from error
         except (EmbeddedError, asyncio.CancelledError):
             await self._abandon(process)
             raise
         except Exception as error:
-            words = process.last_words() if process is not None else ""
             await self._abandon(process)
+            words = process.last_words() if process is not None else ""
+            if deadline.expired():
+                raise StartFailed(
+                    f"{child.name} wasn't ready after {child.start_seconds:g} s.{words}"
+                ) from error
             raise StartFailed(f"{child.name} can't be started: {error}{words}") from error
         self._healthy.set()
         log.info("child_ready", name=child.name, pid=process.pid, seconds=round(time.monotonic() - began, 3))
@@ -310,6 +317,7 @@ class Keeper:
         """Start the child again whenever it ends, until it ends too often."""
         crashes: deque[float] = deque()
         failed_starts = 0
+        last = ""
         while True:
             process = self._process
             if process is not None:
@@ -329,7 +337,11 @@ class Keeper:
                 while now - crashes[0] > CRASH_WINDOW_SECONDS:
                     crashes.popleft()
             if len(crashes) >= CRASHES_ALLOWED or failed_starts >= CRASHES_ALLOWED:
-                self._failed(GaveUp(f"{self.child.name} ended too often and isn't started again. The last time: {last}"))
+                self._failed(
+                    GaveUp(
+                        f"{self.child.name} ended too often and isn't started again. The last time: {last}"
+                    )
+                )
                 return
             await asyncio.sleep(min(BACKOFF_SECONDS * 2 ** max(len(crashes) - 1, 0), BACKOFF_LIMIT_SECONDS))
             try:
@@ -427,4 +439,6 @@ async def unless_failed(crew: Crew, work: Awaitable[None]) -> None:
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # Seen, and outweighed by why the work was abandoned.
     await task

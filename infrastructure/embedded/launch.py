@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> None:
         if os.getppid() != int(supervisor):
             sys.exit("The supervisor ended before this program could start.")
         restore_signals()
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606 - no shell is the point
     except (OSError, KeyError) as error:
         print(f"{program[0]} can't be started: {error}", file=sys.stderr)  # noqa: T201 - the log of the child
         sys.exit(NOT_STARTED)

@@ -22,7 +22,7 @@ CHANNEL = "daftar_log"
 
 _ANSWER = b"daftar answer to "
 
-_APPEND = "SELECT base, lost FROM append({})".format(", ".join(["%b"] * 26))  # noqa: S608 - placeholders only
+APPEND = "SELECT base, lost FROM append({})".format(", ".join(["%b"] * 26))  # noqa: S608 - placeholders only
 _LOST = "SELECT lost_groups({})".format(", ".join(["%b"] * 8))
 
 _LOAD = """
@@ -189,7 +189,7 @@ class PostgresEventStore:
             fresh = await self._make_keys_ready(connection, groups)
             parameters = self._parameters(groups, fresh)
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_APPEND, parameters, prepare=True)
+            await cursor.execute(APPEND, parameters, prepare=True)
             row = await cursor.fetchone()
         assert row is not None, "append() returns one row"
         base, lost = row[0], set(row[1])

@@ -120,7 +120,7 @@ BEGIN
         INSERT INTO stored_events (
             originator_id, originator_version, topic, state, notification_id, recorded_at, metadata
         )
-        SELECT e.stream, e.version, e.topic, e.state, base + e.n, moment, e.metadata::json
+        SELECT e.stream, e.version, e.topic, e.state, base + e.n, moment, nullif(e.metadata, '')::json
         FROM unnest(event_stream, event_version, event_topic, event_state, event_metadata)
             WITH ORDINALITY AS e (stream, version, topic, state, metadata, n);
     ELSE
@@ -129,7 +129,7 @@ BEGIN
         )
         SELECT
             e.stream, e.version, e.topic, e.state,
-            base + row_number() OVER (ORDER BY e.n), moment, e.metadata::json
+            base + row_number() OVER (ORDER BY e.n), moment, nullif(e.metadata, '')::json
         FROM unnest(event_group, event_stream, event_version, event_topic, event_state, event_metadata)
             WITH ORDINALITY AS e (member, stream, version, topic, state, metadata, n)
         WHERE e.member <> ALL (lost);

@@ -1,8 +1,10 @@
 """Bring the write side's schema up to date, one numbered file after the other, each in its own transaction."""
 
 from importlib import resources
+from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 LOCK = 0x0DAF7A12
 """Advisory lock: only one process migrates at a time."""
@@ -18,15 +20,15 @@ def available() -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
-def migrate(database_url: str) -> list[str]:
-    """Apply what is missing; returns the names of what was applied.
+def migrate(connection: psycopg.Connection[Any]) -> list[str]:
+    """Apply what is missing; returns the names of what was applied. The connection is in autocommit mode.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached.
     """
     applied: list[str] = []
-    with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+    try:
         connection.execute(
             """
             CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -36,14 +38,17 @@ def migrate(database_url: str) -> list[str]:
             )
             """
         )
-        done = {row[0] for row in connection.execute("SELECT number FROM schema_migrations")}
-        for number, name, sql in available():
+        cursor = connection.cursor(row_factory=tuple_row)
+        done = {row[0] for row in cursor.execute("SELECT number FROM schema_migrations")}
+        for number, name, text in available():
             if number in done:
                 continue
             with connection.transaction():
-                connection.execute(sql.encode())
+                connection.execute(text.encode())
                 connection.execute(
                     "INSERT INTO schema_migrations (number, name) VALUES (%s, %s)", (number, name)
                 )
             applied.append(name)
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
     return applied

@@ -11,7 +11,18 @@ SECRET_BYTES: Final = 32
 """256 random bits: what HS256 and AES-256 ask for (RFC 8725 §3.5, NIST SP 800-38D)."""
 
 _DEFAULTS: Final = frozenset(
-    {"passw0rd", "postgres", "secret", "admin", "redis", "guest", "minioadmin", "default", "qwerty", "letmein"}
+    {
+        "passw0rd",
+        "postgres",
+        "secret",
+        "admin",
+        "redis",
+        "guest",
+        "minioadmin",
+        "default",
+        "qwerty",
+        "letmein",
+    }
 )
 _PLACEHOLDERS: Final = (
     "ultramarket", "gogomarket", "techhub", "beautifulencer", "changeme", "changethis", "replaceme", "placeholder",

@@ -8,53 +8,49 @@ An empty variable counts as one that is not set; a list is emptied with `none`.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta, tzinfo
-from enum import StrEnum
-from pathlib import Path
-from types import MappingProxyType
-from typing import Final
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from datetime import tzinfo
 
 import msgspec
 
-from infrastructure.environment import (
-    EnvironmentReader,
-    Network,
-    Problem,
-    Unreadable,
-    Variable,
-    amount,
-    amounts,
-    basis_points,
-    boolean,
-    choice,
-    cron,
-    currency,
-    duration,
-    email_address,
-    host,
-    host_suffix,
-    listed,
-    mailbox,
-    network,
-    origin,
-    origin_of,
-    server_url,
-    text,
-    time_zone,
-    web_url,
-    whole_number,
+from infrastructure.security.secrets import Secret
+from infrastructure.settings import house, providers, servers
+from infrastructure.settings.environment import EnvironmentReader, Problem, Variable
+from infrastructure.settings.groups import (
+    AccountKind,
+    AccountSettings,
+    ClickSettings,
+    CommerceSettings,
+    CommunitySettings,
+    CryptoSettings,
+    DatabaseSettings,
+    EncryptionSettings,
+    Environment,
+    EskizSettings,
+    HttpSettings,
+    LimitSettings,
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    MailSettings,
+    MailTransport,
+    ObjectStoreSettings,
+    PasswordSettings,
+    PaymentProvider,
+    PaymentSettings,
+    PaymeSettings,
+    PayPalMode,
+    PayPalSettings,
+    ProcessSettings,
+    SmsProvider,
+    SmsSettings,
+    SmtpSettings,
+    StripeSettings,
+    TikTokSettings,
+    TokenSettings,
+    TwilioSettings,
 )
-from infrastructure.security.secrets import Secret, fresh_secret
-
-SECRET_CHARACTERS_MINIMUM: Final = 32
-"""The least length of a secret that we choose ourselves (TOK-16, CFG-04)."""
-
-BCRYPT_ROUNDS_MINIMUM: Final = 10
-PAYME_TRANSACTION_LIFE: Final = timedelta(hours=12)
-_COUNT: Final = whole_number(1, 1_000_000)
-_PORT: Final = whole_number(1, 65_535)
-_IDENTIFIER: Final = text(500, like=r"\S+", what="one word without spaces")
+from infrastructure.settings.reading import Reading
+from infrastructure.settings.values import Network
 
 
 class SettingsError(Exception):
@@ -120,15 +116,85 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingsError: something is missing, unreadable or insecure; all of it is listed.
         """
-        reading = _Reading(EnvironmentReader(environ), development_secrets or {})
-        settings = reading.settings()
+        reading = Reading(EnvironmentReader(environ), development_secrets or {})
+        settings = cls._read(reading)
         if reading.env.problems:
             raise SettingsError(tuple(reading.env.problems))
         return settings
 
-    @staticmethod
-    def variables() -> tuple[Variable, ...]:
+    @classmethod
+    def variables(cls) -> tuple[Variable, ...]:
         """Every environment variable that is known, in the order of reading."""
-        reading = _Reading(EnvironmentReader({}), {})
-        reading.settings()
+        reading = Reading(EnvironmentReader({}), {})
+        cls._read(reading)
         return tuple(reading.env.variables)
+
+    @classmethod
+    def _read(cls, reading: Reading) -> "Settings":
+        # Every variable is read always, whether or not its value will matter: `variables` relies on it.
+        payments = providers.payments(reading)
+        settings = cls(
+            environment=reading.environment,
+            process=house.process(reading),
+            http=house.http(reading),
+            database=servers.database(reading),
+            redis_url=servers.redis_url(reading),
+            nats_url=servers.nats_url(reading),
+            tokens=house.tokens(reading),
+            passwords=house.passwords(reading),
+            encryption=house.encryption(reading),
+            accounts=house.accounts(reading),
+            limits=house.limits(reading),
+            s3=servers.object_store(reading),
+            payments=payments,
+            commerce=house.commerce(reading, payments),
+            mail=providers.mail(reading),
+            sms=providers.sms(reading),
+            community=providers.community(reading),
+            scheduler_timezone=house.scheduler_timezone(reading),
+            logging=house.logging(reading),
+            warnings=(),
+        )
+        return msgspec.structs.replace(settings, warnings=tuple(reading.env.warnings))
+
+
+__all__ = [
+    "Settings",
+    "SettingsError",
+    "Problem",
+    "Variable",
+    "Secret",
+    "Network",
+    "Environment",
+    "ProcessSettings",
+    "HttpSettings",
+    "DatabaseSettings",
+    "TokenSettings",
+    "PasswordSettings",
+    "EncryptionSettings",
+    "AccountKind",
+    "AccountSettings",
+    "LimitSettings",
+    "ObjectStoreSettings",
+    "PaymentProvider",
+    "PaymentSettings",
+    "StripeSettings",
+    "PayPalMode",
+    "PayPalSettings",
+    "PaymeSettings",
+    "ClickSettings",
+    "CryptoSettings",
+    "CommerceSettings",
+    "MailTransport",
+    "MailSettings",
+    "SmtpSettings",
+    "SmsProvider",
+    "SmsSettings",
+    "EskizSettings",
+    "TwilioSettings",
+    "CommunitySettings",
+    "TikTokSettings",
+    "LogLevel",
+    "LogFormat",
+    "LoggingSettings",
+]

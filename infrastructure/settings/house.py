@@ -2,26 +2,83 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from infrastructure.security.secrets import Secret
 from infrastructure.settings.groups import (
-    AccountKind, AccountSettings, CommerceSettings, EncryptionSettings, Environment, HttpSettings, LimitSettings,
-    PasswordSettings, PaymentSettings, TokenSettings,
+    AccountKind,
+    AccountSettings,
+    CommerceSettings,
+    EncryptionSettings,
+    Environment,
+    HttpSettings,
+    LimitSettings,
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    PasswordSettings,
+    PaymentSettings,
+    ProcessSettings,
+    TokenSettings,
 )
 from infrastructure.settings.reading import Reading
 from infrastructure.settings.values import (
-    COUNT, IDENTIFIER, amount, amounts, basis_points, boolean, cron, currency, duration, email_address, host, listed,
-    choice, network, origin, origin_of, text, web_url, whole_number,
+    COUNT,
+    IDENTIFIER,
+    amount,
+    amounts,
+    basis_points,
+    boolean,
+    choice,
+    cron,
+    currency,
+    duration,
+    email_address,
+    host,
+    listed,
+    network,
+    origin,
+    origin_of,
+    text,
+    time_zone,
+    web_url,
+    whole_number,
 )
 
 BCRYPT_ROUNDS_MINIMUM: Final = 10
 PAYME_TRANSACTION_LIFE: Final = timedelta(hours=12)
 
 
+def process(reading: Reading) -> ProcessSettings:
+    """How this program runs on its machine."""
+    env = reading.env
+    return ProcessSettings(
+        data_dir=Path(env.read("DAFTAR_DATA_DIR", text(), ".daftar")),
+        workers=env.read("WORKERS", whole_number(1, 256), 1),
+        command_queue_size=env.read("COMMAND_QUEUE_SIZE", COUNT, 4096),
+    )
+
+
+def logging(reading: Reading) -> LoggingSettings:
+    """What is logged, and how it looks."""
+    env = reading.env
+    usual = LogFormat.JSON if reading.in_production else LogFormat.CONSOLE
+    return LoggingSettings(
+        level=env.read("LOG_LEVEL", choice(LogLevel, warning=LogLevel.WARN), LogLevel.INFO),
+        format=env.read("LOG_FORMAT", choice(LogFormat), usual),
+    )
+
+
+def scheduler_timezone(reading: Reading) -> tzinfo:
+    """In whose days and hours jobs are planned."""
+    zone: tzinfo = UTC
+    return reading.env.read("SCHEDULER_TIMEZONE", time_zone, zone)
+
+
 def http(reading: Reading) -> HttpSettings:
+    """How the shop is reached; production warns when links in mails would lead nowhere."""
     env = reading.env
     frontend_url = env.find("FRONTEND_URL", web_url)
     app_url = env.find("APP_URL", web_url)
@@ -32,14 +89,12 @@ def http(reading: Reading) -> HttpSettings:
             elif not url.startswith("https://"):
                 env.warn(name, "does not begin with https://")
     frontend_url = frontend_url or "http://localhost:3000"
-    local = ("http://localhost:3000", "http://localhost:3001")
+    local: tuple[str, ...] = ("http://localhost:3000", "http://localhost:3001")
     origins = env.read("CORS_ORIGINS", listed(origin), local, "ALLOWED_ORIGINS", "CORS_ORIGIN")
     return HttpSettings(
         listen_host=env.read("LISTEN_HOST", host, "0.0.0.0" if reading.in_production else "127.0.0.1"),  # noqa: S104 -- behind a proxy or in a container
         port=env.read("PORT", whole_number(0, 65_535), 3000),
-        api_version=env.read(
-            "API_VERSION", text(5, like=r"v[1-9][0-9]*", what="a version such as v1"), "v1"
-        ),
+        api_version=env.read("API_VERSION", text(5, like=r"v[1-9][0-9]*", what="a version such as v1"), "v1"),
         app_url=app_url or "http://localhost:3000",
         frontend_url=frontend_url,
         cors_origins=tuple(dict.fromkeys((*origins, origin_of(frontend_url)))),
@@ -53,6 +108,7 @@ def http(reading: Reading) -> HttpSettings:
 
 
 def tokens(reading: Reading) -> TokenSettings:
+    """Access and refresh tokens, which share no secret."""
     env = reading.env
     access_secret = reading.own_secret("JWT_SECRET", "JWT_ACCESS_SECRET")
     refresh_secret = reading.own_secret("JWT_REFRESH_SECRET")
@@ -86,6 +142,7 @@ def tokens(reading: Reading) -> TokenSettings:
 
 
 def passwords(reading: Reading) -> PasswordSettings:
+    """How passwords are kept; only tests may do it cheaply."""
     floor = 4 if reading.environment is Environment.TEST else BCRYPT_ROUNDS_MINIMUM
     return PasswordSettings(
         # Each round doubles the time: 12 take a quarter of a second, 16 some four seconds.
@@ -95,11 +152,12 @@ def passwords(reading: Reading) -> PasswordSettings:
 
 
 def encryption(reading: Reading) -> EncryptionSettings:
+    """The keys of the house."""
     env = reading.env
     key = reading.own_secret("ENCRYPTION_KEY")
     previous = env.secrets("ENCRYPTION_KEYS_PREVIOUS")
     for name, keys in (("ENCRYPTION_KEY", (key,)), ("ENCRYPTION_KEYS_PREVIOUS", previous)):
-        if not all(_is_encryption_key(each) for each in keys):
+        if not all(re.fullmatch(r"[0-9a-fA-F]{64}", each.reveal()) for each in keys):
             env.refuse(name, "must be 64 hexadecimal characters, which is 32 bytes")
     env.ignored(
         "ENCRYPTION_IV",
@@ -110,9 +168,10 @@ def encryption(reading: Reading) -> EncryptionSettings:
 
 
 def accounts(reading: Reading) -> AccountSettings:
+    """Rules of accounts, and the super administrator if there shall be one."""
     env = reading.env
     prefix = text(16, like=r"[A-Za-z0-9_-]+", what="letters, digits, underscores or hyphens")
-    verified = (AccountKind.INFLUENCER, AccountKind.SALON)
+    verified: tuple[AccountKind, ...] = (AccountKind.INFLUENCER, AccountKind.SALON)
     email = env.find("SUPER_ADMIN_EMAIL", email_address)
     password = env.secret("SUPER_ADMIN_PASSWORD")
     if (email is None) is not (password is None):
@@ -137,6 +196,7 @@ def accounts(reading: Reading) -> AccountSettings:
 
 
 def limits(reading: Reading) -> LimitSettings:
+    """How much one caller may ask."""
     env = reading.env
     enabled = env.read("RATE_LIMIT_ENABLED", boolean, True)
     if reading.in_production and not enabled:
@@ -156,6 +216,7 @@ def limits(reading: Reading) -> LimitSettings:
 
 
 def commerce(reading: Reading, payments: PaymentSettings) -> CommerceSettings:
+    """Prices, fees and time limits; some depend on which providers are on."""
     env = reading.env
     default_currency = env.read("DEFAULT_CURRENCY", currency, "usd")
     fee = {"uzs": 15_000_00, "usd": 0}
@@ -173,9 +234,7 @@ def commerce(reading: Reading, payments: PaymentSettings) -> CommerceSettings:
         env.warn("MAX_PRICE", f"names no ceiling for the default currency {default_currency}")
     timeout = env.read("ORDER_PAYMENT_TIMEOUT", duration, timedelta(hours=12))
     if payments.payme is not None and timeout < PAYME_TRANSACTION_LIFE:
-        env.warn(
-            "ORDER_PAYMENT_TIMEOUT", "is shorter than the twelve hours that a Payme transaction lives"
-        )
+        env.warn("ORDER_PAYMENT_TIMEOUT", "is shorter than the twelve hours that a Payme transaction lives")
     return CommerceSettings(
         platform_commission_bp=env.read("PLATFORM_COMMISSION", basis_points(9_999), 1_000),
         courier_fee=env.read("COURIER_FEE_DEFAULT", courier_fee, MappingProxyType(fee)),

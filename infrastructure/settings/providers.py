@@ -1,20 +1,47 @@
 """The settings of those who do things for us: payments, mail, text messages, social networks."""
 
 from infrastructure.settings.groups import (
-    ClickSettings, CommunitySettings, CryptoSettings, EskizSettings, MailSettings, MailTransport, PaymentProvider,
-    PaymentSettings, PaymeSettings, PayPalMode, PayPalSettings, SmsProvider, SmsSettings, SmtpSettings, StripeSettings,
-    TikTokSettings, TwilioSettings,
+    ClickSettings,
+    CommunitySettings,
+    CryptoSettings,
+    EskizSettings,
+    MailSettings,
+    MailTransport,
+    PaymentProvider,
+    PaymentSettings,
+    PaymeSettings,
+    PayPalMode,
+    PayPalSettings,
+    SmsProvider,
+    SmsSettings,
+    SmtpSettings,
+    StripeSettings,
+    TikTokSettings,
+    TwilioSettings,
 )
 from infrastructure.settings.reading import Reading
 from infrastructure.settings.values import (
-    IDENTIFIER, PORT, Network, boolean, choice, email_address, host, host_suffix, listed, mailbox, network, text,
-    web_url, whole_number,
+    IDENTIFIER,
+    PORT,
+    Network,
+    boolean,
+    choice,
+    email_address,
+    host,
+    host_suffix,
+    listed,
+    mailbox,
+    network,
+    text,
+    web_url,
+    whole_number,
 )
 
 
 def payments(reading: Reading) -> PaymentSettings:
+    """The payment providers that are wanted; one that lacks something is off, or refused in production."""
     env = reading.env
-    default = () if reading.in_production else (PaymentProvider.SANDBOX,)
+    default: tuple[PaymentProvider, ...] = () if reading.in_production else (PaymentProvider.SANDBOX,)
     wanted = env.read("PAYMENT_PROVIDERS", listed(choice(PaymentProvider)), default)
     if reading.in_production and PaymentProvider.SANDBOX in wanted:
         env.refuse("PAYMENT_PROVIDERS", "must not name sandbox in production: it takes no money")
@@ -29,6 +56,7 @@ def payments(reading: Reading) -> PaymentSettings:
 
 
 def mail(reading: Reading) -> MailSettings:
+    """How mail leaves."""
     env = reading.env
     transport = env.read("MAIL_TRANSPORT", choice(MailTransport), MailTransport.SMTP)
     smtp = _smtp(reading)
@@ -55,6 +83,7 @@ def mail(reading: Reading) -> MailSettings:
 
 
 def sms(reading: Reading) -> SmsSettings:
+    """How text messages leave; in production not at all, unless a provider is named."""
     env = reading.env
     default = SmsProvider.OFF if reading.in_production else SmsProvider.LOG
     provider = env.read("SMS_PROVIDER", choice(SmsProvider), default)
@@ -83,6 +112,7 @@ def sms(reading: Reading) -> SmsSettings:
 
 
 def community(reading: Reading) -> CommunitySettings:
+    """Social accounts, the image proxy, chat."""
     env = reading.env
     client_key = env.find("TIKTOK_CLIENT_KEY", IDENTIFIER)
     client_secret = env.secret("TIKTOK_CLIENT_SECRET")
@@ -93,13 +123,11 @@ def community(reading: Reading) -> CommunitySettings:
     )
     tiktok = None
     if client_key is not None and client_secret is not None:
-        tiktok = TikTokSettings(
-            client_key=client_key, client_secret=client_secret, redirect_uri=redirect_uri
-        )
+        tiktok = TikTokSettings(client_key=client_key, client_secret=client_secret, redirect_uri=redirect_uri)
     elif client_key is not None or client_secret is not None:
         missing = "TIKTOK_CLIENT_KEY" if client_key is None else "TIKTOK_CLIENT_SECRET"
         env.warn(missing, "is not set, so TikTok is off")
-    picture_hosts = (
+    picture_hosts: tuple[str, ...] = (
         "cdninstagram.com",
         "fbcdn.net",
         "tiktokcdn.com",
@@ -154,9 +182,7 @@ def _paypal(reading: Reading, wanted: bool) -> PayPalSettings | None:
         return None
     if reading.in_production and mode is PayPalMode.SANDBOX:
         env.warn("PAYPAL_MODE", "is sandbox: no real money will move")
-    return PayPalSettings(
-        client_id=client_id, client_secret=client_secret, mode=mode, webhook_id=webhook_id
-    )
+    return PayPalSettings(client_id=client_id, client_secret=client_secret, mode=mode, webhook_id=webhook_id)
 
 
 def _payme(reading: Reading, wanted: bool) -> PaymeSettings | None:
@@ -227,6 +253,4 @@ def _smtp(reading: Reading) -> SmtpSettings | None:
         return None
     if (user is None) is not (password is None):
         env.refuse("SMTP_USER" if user is None else "SMTP_PASS", "is missing: a sign-in needs both")
-    return SmtpSettings(
-        host=smtp_host, port=port, user=user, password=password, implicit_tls=implicit_tls
-    )
+    return SmtpSettings(host=smtp_host, port=port, user=user, password=password, implicit_tls=implicit_tls)

@@ -1,18 +1,24 @@
 """The settings of the servers that Daftar stands on: PostgreSQL, Redis, NATS, the object store."""
 
-import re
-from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlunsplit
 
 from infrastructure.security.secrets import Secret
 from infrastructure.settings.groups import DatabaseSettings, ObjectStoreSettings
 from infrastructure.settings.reading import SECRET_CHARACTERS_MINIMUM, Reading
 from infrastructure.settings.values import (
-    IDENTIFIER, PORT, Unreadable, host, server_url, text, web_url, whole_number,
+    IDENTIFIER,
+    PORT,
+    Unreadable,
+    host,
+    server_url,
+    text,
+    web_url,
+    whole_number,
 )
 
 
 def database(reading: Reading) -> DatabaseSettings:
+    """PostgreSQL: its URL wins over the parts; production asks for TLS unless it is on this machine."""
     env = reading.env
     url = env.secret("DATABASE_URL")
     db_host = env.find("DB_HOST", host)
@@ -41,6 +47,7 @@ def database(reading: Reading) -> DatabaseSettings:
 
 
 def redis_url(reading: Reading) -> Secret | None:
+    """Redis: its URL wins over the parts."""
     env = reading.env
     url = env.secret("REDIS_URL")
     redis_host = env.find("REDIS_HOST", host)
@@ -57,9 +64,7 @@ def redis_url(reading: Reading) -> Secret | None:
                 _judge_password_in(reading, "REDIS_URL", parts)
     elif any(part is not None for part in (redis_host, port, password, number)):
         user = "" if password is None else f"{_password_part(password)}@"
-        url = Secret(
-            f"redis://{user}{_host_part(redis_host or 'localhost')}:{port or 6379}/{number or 0}"
-        )
+        url = Secret(f"redis://{user}{_host_part(redis_host or 'localhost')}:{port or 6379}/{number or 0}")
         if reading.in_production and password is None:
             env.warn("REDIS_PASSWORD", "is not set: whoever reaches Redis can read and write it")
     elif reading.in_production:
@@ -68,6 +73,7 @@ def redis_url(reading: Reading) -> Secret | None:
 
 
 def nats_url(reading: Reading) -> Secret | None:
+    """NATS: one URL, or those of a cluster."""
     env = reading.env
     url = env.secret("NATS_URL")
     if url is None:
@@ -84,6 +90,7 @@ def nats_url(reading: Reading) -> Secret | None:
 
 
 def object_store(reading: Reading) -> ObjectStoreSettings:
+    """The store of media; without an endpoint the embedded one, in production AWS."""
     env = reading.env
     endpoint = env.find("S3_ENDPOINT", web_url)
     public_endpoint = env.find("S3_PUBLIC_ENDPOINT", web_url)
@@ -120,7 +127,9 @@ def object_store(reading: Reading) -> ObjectStoreSettings:
     )
 
 
-def _database_url(reading: Reading, url: Secret, ssl_mode: str | None, *, made_of_parts: bool = False) -> Secret:
+def _database_url(
+    reading: Reading, url: Secret, ssl_mode: str | None, *, made_of_parts: bool = False
+) -> Secret:
     try:
         parts = server_url(url, "postgresql", "postgres")
     except Unreadable as unreadable:
@@ -137,9 +146,7 @@ def _database_url(reading: Reading, url: Secret, ssl_mode: str | None, *, made_o
             reading.env.warn("DATABASE_URL", f"allows a connection without TLS (sslmode={chosen})")
     if chosen is None or "sslmode" in dict(query):
         return url
-    return Secret(
-        urlunsplit(parts._replace(query=urlencode([*query, ("sslmode", chosen)], quote_via=quote)))
-    )
+    return Secret(urlunsplit(parts._replace(query=urlencode([*query, ("sslmode", chosen)], quote_via=quote))))
 
 
 def _judge_password_in(reading: Reading, name: str, parts: SplitResult) -> None:

@@ -215,7 +215,7 @@ def mailbox(value: str) -> str:
 
 def web_url(value: str) -> str:
     """An absolute http or https URL without credentials or fragment, and without a slash at its end."""
-    parts = _split(value)
+    parts = _web_parts(value)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise Unreadable("must be a URL such as https://shop.example.com")
     if "@" in parts.netloc or parts.fragment:
@@ -227,8 +227,8 @@ def origin(value: str) -> str:
     """A web origin as browsers send it: scheme, host, and the port unless it is the scheme's own."""
     if value == "*":
         raise Unreadable("must name origins, since credentials are allowed: * is refused")
-    parts = _split(web_url(value))
-    if parts is None or parts.path or parts.query:
+    parts = urlsplit(web_url(value))
+    if parts.path or parts.query:
         raise Unreadable("must be an origin such as https://shop.example.com, without a path")
     return origin_of(value)
 
@@ -282,7 +282,7 @@ def _is_cron_field(field: str, lowest: int, highest: int) -> bool:
             return False
         first = lowest if match[1] is None else int(match[1])
         last = first if match[2] is None else int(match[2])
-        if not lowest <= first <= last <= highest or match[3] is not None and int(match[3]) == 0:
+        if not lowest <= first <= last <= highest or (match[3] is not None and int(match[3]) == 0):
             return False
     return True
 
@@ -291,8 +291,24 @@ def _split(value: str) -> SplitResult | None:
     if re.search(r"\s", value):
         return None
     try:
-        parts = urlsplit(value)
-        _ = parts.port, parts.hostname  # both are only checked when they are asked for
+        return urlsplit(value)
     except ValueError:
         return None
-    return parts
+
+
+def _web_parts(value: str) -> SplitResult | None:
+    parts = _split(value)
+    try:
+        return parts if parts is None or parts.port is None or parts.port > 0 else None
+    except ValueError:  # the port is only checked when it is asked for
+        return None
+
+
+COUNT: Final = whole_number(1, 1_000_000)
+"""How many of something there may be, at least one."""
+
+PORT: Final = whole_number(1, 65_535)
+"""A port of another machine."""
+
+IDENTIFIER: Final = text(500, like=r"\S+", what="one word without spaces")
+"""A name that others gave: of an account, a key, a bucket."""

@@ -1,0 +1,119 @@
+"""The log as projections, publishers and tools read it: synchronous, in position order, gaps refused."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from domain.shared.events import DomainEvent, Recorded
+from infrastructure.event_store.codec import Codec
+from infrastructure.event_store.postgres import CHANNEL
+from projections.shared.log import LogBatch, LogGap
+
+_READ = """
+    SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
+    FROM stored_events
+    WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
+    ORDER BY notification_id
+"""
+
+_COUNT = "SELECT count(*) FROM stored_events WHERE notification_id > %s AND notification_id <= %s"
+
+
+class PostgresLog:
+    """Implements `projections.shared.log.EventLog` over one connection of its own."""
+
+    def __init__(self, connection: psycopg.Connection[Any], codec: Codec) -> None:
+        """The connection is in autocommit mode and used by nobody else."""
+        self._connection = connection
+        self._codec = codec
+        self._listening = False
+
+    def head(self) -> int:
+        """The position of the newest event, 0 when there is none."""
+        row = self._connection.execute("SELECT position FROM log_head").fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def read(
+        self, after: int, limit: int, events: Collection[type[DomainEvent]], *, personal: bool
+    ) -> LogBatch:
+        """See the port. The positions of the range are counted in the same snapshot as they are read."""
+        upto = min(after + limit, self.head())
+        if upto <= after:
+            return LogBatch([], after)
+        names = [name for event in events for name in self._codec.names.all_names_of(event)]
+        with self._connection.pipeline():
+            rows_cursor = self._connection.cursor(binary=True).execute(_READ, (after, upto, names))
+            count_cursor = self._connection.cursor().execute(_COUNT, (after, upto))
+            rows = rows_cursor.fetchall()
+            count = count_cursor.fetchone()
+        if count is None or count[0] != upto - after:
+            raise LogGap(
+                f"{upto - after - (count[0] if count else 0)} positions are missing between {after} and {upto}."
+            )
+        if personal:
+            subjects = {subject for row in rows if (subject := self._codec.subject_of(row[4])) is not None}
+            self._codec.keyring.load_now(self._connection, subjects)
+        return LogBatch([self._recorded(row, personal=personal) for row in rows], upto)
+
+    def stream(self, stream_id: UUID) -> Iterator[Recorded]:
+        """The history of one stream, oldest first, personal data opened."""
+        rows = (
+            self._connection.cursor(binary=True)
+            .execute(
+                """
+                SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
+                FROM stored_events
+                WHERE originator_id = %s
+                ORDER BY originator_version
+                """,
+                (stream_id,),
+            )
+            .fetchall()
+        )
+        subjects = {subject for row in rows if (subject := self._codec.subject_of(row[4])) is not None}
+        self._codec.keyring.load_now(self._connection, subjects)
+        for row in rows:
+            yield self._recorded(row, personal=True)
+
+    def position_at(self, moment: datetime) -> int:
+        """The position of the last event recorded at or before a moment, 0 when there is none."""
+        row = self._connection.execute(
+            "SELECT notification_id FROM stored_events WHERE recorded_at <= %s ORDER BY notification_id DESC LIMIT 1",
+            (moment,),
+        ).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def wait(self, after: int, seconds: float) -> bool:
+        """Listen for the store's hint, or give up waiting; either way the log may have grown."""
+        if not self._listening:
+            self._connection.execute(f"LISTEN {CHANNEL}")
+            self._listening = True
+        if self.head() > after:
+            return True
+        return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
+
+    def _recorded(self, row: tuple[Any, ...], *, personal: bool) -> Recorded:
+        position, stream_id, version, topic, state, metadata, recorded_at = row
+        return Recorded(
+            position=position,
+            stream_id=stream_id,
+            version=version,
+            event=self._codec.decode(topic, state, stream_id, version, personal=personal),
+            recorded_at=recorded_at,
+            metadata=None if metadata is None else self._codec.decode_metadata(metadata),
+        )
+
+
+class StoredRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it is stored, not decoded: for publishers and tools."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    name: str
+    state: bytes
+    recorded_at: datetime

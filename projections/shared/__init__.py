@@ -1,0 +1,1 @@
+"""The loop that feeds projections: rows and position in one transaction, rebuilt beside the old while it serves."""

@@ -1,0 +1,123 @@
+"""Keeps read models in step with the log."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from domain.shared.events import DomainEvent, Recorded
+from projections.shared import tracking
+from projections.shared.log import EventLog, LogBatch, LogGap
+from projections.shared.projection import Projection
+
+LIVE_BATCH = 5_000
+"""How many positions one transaction covers."""
+
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Progress(msgspec.Struct):
+    """How one read model fares in this process."""
+
+    position: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    error: str | None = None
+
+
+class ProjectionRunner:
+    """Applies new facts to the live generation of every read model, each in transactions of its own.
+
+    One that fails is tried again with growing pauses and does not hold up the others; a gap in the log stops all.
+    Running it in several processes is safe: the tracking row is locked while its rows change.
+    """
+
+    def __init__(
+        self,
+        projections: Sequence[Projection],
+        log: EventLog,
+        connection: psycopg.Connection[Any],
+        *,
+        on_error: Callable[[str, Exception], None],
+    ) -> None:
+        """`connection` is in autocommit mode. `on_error` is told the read model's name and what went wrong."""
+        self._projections = projections
+        self._log = log
+        self._connection = connection
+        self._on_error = on_error
+        self.progress = {projection.name: Progress() for projection in projections}
+        # Losing the newest commits of a read model in a crash loses nothing: rows and position go together.
+        connection.execute("SET synchronous_commit = off")
+
+    def catch_up(self) -> int:
+        """Apply all there is now; returns the position that all healthy read models have reached."""
+        while True:
+            head = self._log.head()
+            batches: dict[int, LogBatch] = {}
+            moved = False
+            for projection in self._projections:
+                moved = self._step(projection, head, batches) or moved
+            if not moved:
+                return min((p.position for p in self.progress.values() if p.error is None), default=head)
+
+    def _step(self, projection: Projection, head: int, batches: dict[int, LogBatch]) -> bool:
+        progress = self.progress[projection.name]
+        if progress.position >= head and progress.error is None and progress.position:
+            return False
+        if progress.retry_at > time.monotonic():
+            return False
+        try:
+            moved = self._apply(projection, head, batches)
+        except (LogGap, psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one read model's bug must not hold up the others
+            progress.failures += 1
+            pause = min(2.0**progress.failures * 0.1, LONGEST_PAUSE_SECONDS)
+            progress.retry_at = time.monotonic() + pause
+            progress.error = f"{type(error).__name__}: {error}"
+            self._on_error(projection.name, error)
+            return False
+        progress.failures = 0
+        progress.error = None
+        return moved
+
+    def _apply(self, projection: Projection, head: int, batches: dict[int, LogBatch]) -> bool:
+        progress = self.progress[projection.name]
+        with self._connection.transaction():
+            generation, position = tracking.lock_live(self._connection, projection.name)
+            if position >= head:
+                progress.position = position
+                return False
+            batch = batches.get(position)
+            if batch is None:
+                batch = self._read(position)
+                batches[position] = batch
+            names = tracking.physical_names(projection, generation, live=True)
+            projection.apply(batch.events, self._connection, names)
+            tracking.advance(self._connection, projection.name, generation, batch.upto)
+        progress.position = batch.upto
+        return True
+
+    def _read(self, position: int) -> LogBatch:
+        wanted: set[type[DomainEvent]] = {
+            event for projection in self._projections for event in projection.events
+        }
+        return self._log.read(
+            position, LIVE_BATCH, wanted, personal=any(p.personal for p in self._projections)
+        )
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Follow the log until told to stop."""
+        while not stopped():
+            position = self.catch_up()
+            self._log.wait(position, 0.25)
+
+
+def project_all(
+    projection: Projection, events: Sequence[Recorded], connection: psycopg.Connection[Any]
+) -> None:
+    """Apply facts to the live tables of one read model without a log: for tests."""
+    names = tracking.physical_names(projection, 0, live=True)
+    projection.apply(events, connection, names)
