@@ -29,6 +29,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         """The stream that this state was folded from."""
         raise NotImplementedError
 
+    @property
+    def subject_id(self) -> UUID | None:
+        """Whose personal data the state holds, if it holds any; unless overridden, the account that it is."""
+        return self.stream_id
+
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who and what brought an event about (requirements ES-04). Client address and agent are kept apart, encrypted."""

@@ -133,7 +133,8 @@ class Codec:
         fields = self._fields_of(type(state))
         encoded = fields.public_json(state)
         if fields.present:
-            key = self.keyring.get(state.stream_id)
+            subject = state.subject_id
+            key = None if subject is None else self.keyring.get(subject)
             if key is None:
                 return None
             personal = fields.personal_json(state)

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from domain.shared.events import DomainEvent, Recorded
@@ -96,6 +95,10 @@ class PostgresLog:
             return True
         return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
 
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
     def _recorded(self, row: tuple[Any, ...], *, personal: bool) -> Recorded:
         position, stream_id, version, topic, state, metadata, recorded_at = row
         return Recorded(
@@ -106,14 +109,3 @@ class PostgresLog:
             recorded_at=recorded_at,
             metadata=None if metadata is None else self._codec.decode_metadata(metadata),
         )
-
-
-class StoredRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it is stored, not decoded: for publishers and tools."""
-
-    position: int
-    stream_id: UUID
-    version: int
-    name: str
-    state: bytes
-    recorded_at: datetime
