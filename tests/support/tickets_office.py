@@ -86,6 +86,7 @@ def evolve(office: Office | None, event: OfficeEvent, stream_id: UUID) -> Office
                 office_id=stream_id,
                 left=office.left - 1,
                 sold=office.sold + 1,
+                last_buyer_id=event.buyer_id,
                 last_passenger=event.passenger,
             )
         case SeatsAdded():
