@@ -1,0 +1,30 @@
+"""An order is called off: its goods are for sale again, in the same commit (requirements ORD-19, LST-25)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from application.shared.unit import Unit
+from domain.inventory.stock import Stock, stock_id
+from domain.orders.events import OrderEvent
+from domain.orders.order import Order, OrderStatus
+
+ORDER_CANCELLED: Final = "order_cancelled"
+"""Why stock is released. The order's own reason is the customer's word, and no business of the listing's history."""
+
+
+def call_off_in(unit: Unit, order: Order, events: Sequence[OrderEvent]) -> Order:
+    """Record the cancellation of an order that was read in this unit, and put its goods back.
+
+    What a pending order holds is released; what a paid one bought is put back on the shelf. Without events nothing
+    changes.
+    """
+    if not events:
+        return order
+    stocks = unit.get_many(Stock, [stock_id(line.listing_id) for line in order.lines])
+    was_held = order.status is OrderStatus.PENDING
+    for line, stock in zip(order.lines, stocks, strict=True):
+        if was_held:
+            unit.record(stock, stock.release(order.order_id, line.quantity, ORDER_CANCELLED))
+        else:
+            unit.record(stock, stock.restock(order.order_id, line.quantity))
+    return unit.record(order, events)

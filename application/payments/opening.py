@@ -1,0 +1,109 @@
+"""A payment is opened: its birth and the values that only it may hold, in one commit.
+
+At most one payment of an order is open with a provider at a time (requirements PAY-02), and a provider's name for a
+transaction belongs to one payment for ever (ES-14), so that one paid transaction can never confirm two orders.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from application.shared.unit import Unit
+from domain.payments.payment import (
+    DEFAULT_METHOD,
+    Payment,
+    PaymentAlreadyOpen,
+    PaymentProviderUnavailable,
+    ProviderReferenceTaken,
+)
+from domain.shared.claims import derived_id
+from domain.shared.money import Money
+
+OPEN_PAYMENT: Final = "open_payment"
+"""The kind of claim that an open payment holds on its order and provider."""
+
+PROVIDER_REFERENCE: Final = "provider_reference"
+"""The kind of claim that a payment holds on the provider's names for it."""
+
+
+def open_payment_in(
+    unit: Unit,
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    order_number: str,
+    customer_id: UUID,
+    provider: str,
+    amount: Money,
+    method: str = DEFAULT_METHOD,
+    reference: str | None = None,
+    currencies: frozenset[str] | None = None,
+) -> Payment:
+    """Begin a payment that nobody has begun. `currencies` are those that the provider takes, `None` for any.
+
+    Raises:
+        PaymentProviderUnavailable: the provider does not take the currency of `amount`.
+        PaymentAlreadyOpen: another payment of the order is open with this provider.
+        ProviderReferenceTaken: the provider's name for it belongs to another payment.
+    """
+    if currencies is not None and amount.currency not in currencies:
+        raise PaymentProviderUnavailable(
+            f"Provider {provider} does not take {amount.currency}.",
+            details={"provider": provider, "currency": amount.currency, "currencies": sorted(currencies)},
+        )
+    events = Payment.initiate(
+        order_id=order_id,
+        order_number=order_number,
+        customer_id=customer_id,
+        provider=provider,
+        amount=amount,
+        method=method,
+        reference=reference,
+    )
+    unit.claim(
+        OPEN_PAYMENT,
+        open_payment_value(order_id, provider),
+        payment_id,
+        taken=PaymentAlreadyOpen(f"Order {order_number} is already being paid through {provider}."),
+    )
+    if reference is not None:
+        claim_reference_in(unit, payment_id, provider, reference)
+    return unit.create(Payment, payment_id, events)
+
+
+def claim_reference_in(unit: Unit, payment_id: UUID, provider: str, reference: str) -> None:
+    """Take a provider's name for a transaction, once and for ever.
+
+    Raises:
+        ProviderReferenceTaken: another payment has it.
+    """
+    unit.claim(
+        PROVIDER_REFERENCE,
+        reference_value(provider, reference),
+        payment_id,
+        taken=ProviderReferenceTaken(f"This reference at {provider} belongs to another payment."),
+    )
+
+
+def close_in(unit: Unit, payment: Payment) -> None:
+    """Let the order be paid anew through the same provider."""
+    unit.release(OPEN_PAYMENT, open_payment_value(payment.order_id, payment.provider), payment.payment_id)
+
+
+def open_payment_value(order_id: UUID, provider: str) -> str:
+    """What an open payment claims."""
+    return f"{order_id}:{provider}"
+
+
+def reference_value(provider: str, reference: str) -> str:
+    """What a payment claims for each name that the provider has for it."""
+    return f"{provider}:{reference}"
+
+
+def open_payment_claim(order_id: UUID, provider: str) -> UUID:
+    """The stream in which the claim of `open_payment_value` lives."""
+    return derived_id(OPEN_PAYMENT, open_payment_value(order_id, provider))
+
+
+def reference_claim(provider: str, reference: str) -> UUID:
+    """The stream in which the claim of `reference_value` lives."""
+    return derived_id(PROVIDER_REFERENCE, reference_value(provider, reference))
