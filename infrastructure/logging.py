@@ -271,7 +271,8 @@ def _renderers(log_format: LogFormat, stream: TextIO) -> list[Processor]:
         case LogFormat.CONSOLE:
             coloured = stream.isatty()
             styles = structlog.dev.ConsoleRenderer.get_default_level_styles(coloured)
-            # Given explicitly: where `rich` is installed the default would print local variables.
+            # Tracebacks are plain text by now. The formatter is given all the same, for where `rich` is installed
+            # the default one would print local variables.
             return [
                 structlog.dev.ConsoleRenderer(
                     colors=coloured,
@@ -315,8 +316,10 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 -- a record whose arguments do not fit its text must not stop its author
-            line = f"A log record of {record.name} cannot be written."
+        except Exception as error:  # noqa: BLE001 -- a record that does not fit its own text must not stop its author
+            plain = {"name": record.name, "levelname": record.levelname, "levelno": record.levelno}
+            reason = f"a log record that cannot be written: {type(error).__name__}"
+            line = self.format(logging.makeLogRecord(plain | {"msg": reason}))
         self._lines.msg(line)
 
 

@@ -218,6 +218,7 @@ def web_url(value: str) -> str:
     parts = _web_parts(value)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise Unreadable("must be a URL such as https://shop.example.com")
+    host(parts.hostname)
     if "@" in parts.netloc or parts.fragment:
         raise Unreadable("must be a URL without credentials and without a fragment")
     return value.rstrip("/")
