@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from application.shared.command import Command
 from domain.listings.slugs import MAX_SLUG_LENGTH, MIN_SLUG_LENGTH, SLUG_PATTERN
 
-CategoryName = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"\A[^\x00]*[^\s\x00][^\x00]*\Z")]
+CategoryName = Annotated[str, Meta(min_length=2, max_length=255, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 """Holds at least one character that can be seen."""
 
 CategorySlug = Annotated[

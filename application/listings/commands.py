@@ -16,8 +16,8 @@ from domain.listings.slugs import MAX_SLUG_LENGTH, MIN_SLUG_LENGTH, SLUG_PATTERN
 from domain.shared.money import Money
 
 # PostgreSQL cannot keep U+0000 in a text, so no text of a listing may hold it.
-_TEXT = r"\A[^\x00]*\Z"
-_VISIBLE_TEXT = r"\A[^\x00]*[^\s\x00][^\x00]*\Z"
+_TEXT = r"^[^\x00]*$"
+_VISIBLE_TEXT = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 ListingName = Annotated[str, Meta(min_length=2, max_length=255, pattern=_VISIBLE_TEXT)]
 ListingSlug = Annotated[
@@ -73,18 +73,18 @@ class ReviseListing(Command, frozen=True, kw_only=True):
     listing_id: UUID
     price_ceiling: int
     name: ListingName | UnsetType = UNSET
-    description: Description | None | UnsetType = UNSET
-    short_description: ShortDescription | None | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    short_description: ShortDescription | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
-    seo_title: SeoTitle | None | UnsetType = UNSET
-    seo_description: SeoDescription | None | UnsetType = UNSET
+    seo_title: SeoTitle | UnsetType | None = UNSET
+    seo_description: SeoDescription | UnsetType | None = UNSET
     price: Money | UnsetType = UNSET
-    compare_price: Money | None | UnsetType = UNSET
-    cost_price: Money | None | UnsetType = UNSET
-    category_id: UUID | None | UnsetType = UNSET
-    sku: Sku | None | UnsetType = UNSET
-    weight: Decimal | None | UnsetType = UNSET
-    dimensions: Dimensions | None | UnsetType = UNSET
+    compare_price: Money | UnsetType | None = UNSET
+    cost_price: Money | UnsetType | None = UNSET
+    category_id: UUID | UnsetType | None = UNSET
+    sku: Sku | UnsetType | None = UNSET
+    weight: Decimal | UnsetType | None = UNSET
+    dimensions: Dimensions | UnsetType | None = UNSET
     low_stock_threshold: Pieces | UnsetType = UNSET
 
 
@@ -93,11 +93,11 @@ class ReviseListingDescription(Command, frozen=True, kw_only=True):
 
     listing_id: UUID
     name: ListingName | UnsetType = UNSET
-    description: Description | None | UnsetType = UNSET
-    short_description: ShortDescription | None | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    short_description: ShortDescription | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
-    seo_title: SeoTitle | None | UnsetType = UNSET
-    seo_description: SeoDescription | None | UnsetType = UNSET
+    seo_title: SeoTitle | UnsetType | None = UNSET
+    seo_description: SeoDescription | UnsetType | None = UNSET
 
 
 class ChangeListingPrice(Command, frozen=True, kw_only=True):
@@ -106,7 +106,7 @@ class ChangeListingPrice(Command, frozen=True, kw_only=True):
     listing_id: UUID
     price_ceiling: int
     price: Money | UnsetType = UNSET
-    compare_price: Money | None | UnsetType = UNSET
+    compare_price: Money | UnsetType | None = UNSET
 
 
 class ChangeCostPrice(Command, frozen=True, kw_only=True):
@@ -135,8 +135,8 @@ class ChangePackaging(Command, frozen=True, kw_only=True):
     """Correct the weight or the size of the parcel."""
 
     listing_id: UUID
-    weight: Decimal | None | UnsetType = UNSET
-    dimensions: Dimensions | None | UnsetType = UNSET
+    weight: Decimal | UnsetType | None = UNSET
+    dimensions: Dimensions | UnsetType | None = UNSET
 
 
 class PublishListing(Command, frozen=True, kw_only=True):

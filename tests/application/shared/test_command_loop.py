@@ -99,7 +99,7 @@ class TestDeciding:
         office_id = await opened(loop, seats=2)
         done = await loop.submit(SellSeat(office_id=office_id, passenger="Ada"), CALLER)
         assert done == Done(
-            result=office.Office(office_id=office_id, left=1, sold=1, last_passenger="Ada"),
+            result=office.Office(office_id=office_id, left=1, sold=1, last_buyer_id=BUYER, last_passenger="Ada"),
             version=2,
             position=3,
         )

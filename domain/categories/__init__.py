@@ -1,0 +1,1 @@
+"""Categories: the shelves of the marketplace, and which listings stand on them."""

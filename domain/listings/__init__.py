@@ -1,0 +1,1 @@
+"""Listings: what is for sale, by whom, at which price."""
