@@ -104,8 +104,7 @@ def assign_provider_reference(command: AssignProviderReference, unit: Unit) -> P
     payment = _find(unit, command)
     unit.need((Claim, reference_claim(payment.provider, command.reference)))
     events = payment.assign_reference(reference=command.reference)
-    if events:
-        claim_reference_in(unit, payment.payment_id, payment.provider, command.reference)
+    claim_reference_in(unit, payment.payment_id, payment.provider, command.reference)
     return unit.record(payment, events)
 
 

@@ -1,0 +1,1 @@
+"""Payouts: what sellers earn, and what they are paid of it."""

@@ -1,0 +1,1 @@
+"""Payment providers: one adapter each, behind the port of application.payments."""
