@@ -33,7 +33,7 @@ def remove_cart_item(command: RemoveCartItem, unit: Unit) -> Cart:
     return _record(unit, cart, cart.remove(listing_id=command.listing_id))
 
 
-def clear_cart(command: ClearCart, unit: Unit) -> Cart:  # noqa: ARG001 - every handler takes its command
+def clear_cart(command: ClearCart, unit: Unit) -> Cart:
     """Empty the cart."""
     cart = _cart(unit)
     return _record(unit, cart, cart.clear())

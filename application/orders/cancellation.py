@@ -1,25 +1,25 @@
-"""An order is called off: its goods are for sale again, in the same commit (requirements ORD-19, LST-25)."""
+"""An order is called off: its goods are for sale again, its money is asked back, in the same commit (ORD-19, LST-25)."""
 
 from collections.abc import Sequence
-from typing import Final
 
+from application.payments.refunding import ORDER_CANCELLED, request_refund_in
 from application.shared.unit import Unit
 from domain.inventory.stock import Stock, stock_id
 from domain.orders.events import OrderEvent
 from domain.orders.order import Order, OrderStatus
 
-ORDER_CANCELLED: Final = "order_cancelled"
-"""Why stock is released. The order's own reason is the customer's word, and no business of the listing's history."""
-
 
 def call_off_in(unit: Unit, order: Order, events: Sequence[OrderEvent]) -> Order:
     """Record the cancellation of an order that was read in this unit, and put its goods back.
 
-    What a pending order holds is released; what a paid one bought is put back on the shelf. Without events nothing
-    changes.
+    What a pending order holds is released; what a paid one bought is put back on the shelf, and its payment is asked
+    back. The reason beside the stock is a fixed word: the order's own is the customer's. Without events nothing changes.
     """
     if not events:
         return order
+    if order.paid_payment_id is not None:
+        by = unit.caller.actor_id
+        request_refund_in(unit, order.paid_payment_id, None, ORDER_CANCELLED, by=by)
     stocks = unit.get_many(Stock, [stock_id(line.listing_id) for line in order.lines])
     was_held = order.status is OrderStatus.PENDING
     for line, stock in zip(order.lines, stocks, strict=True):

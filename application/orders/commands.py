@@ -1,4 +1,4 @@
-"""Wishes about orders."""
+"""Wishes about orders. Nobody asks for a confirmation: a payment that succeeds confirms its order in its own commit."""
 
 from uuid import UUID
 
@@ -10,29 +10,37 @@ from domain.orders.tracking import Tracking
 from domain.shared.personal import Address
 
 
-class PlaceOrder(Command, frozen=True, kw_only=True):
+class _Discreet(Command, frozen=True, kw_only=True):
+    """A command that shows only which order it is about: names and addresses stay out of tracebacks and logs."""
+
+    order_id: UUID
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return f"{type(self).__name__}(order_id={self.order_id})"
+
+    def __rich_repr__(self) -> list[tuple[str, UUID]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("order_id", self.order_id)]
+
+
+class PlaceOrder(_Discreet, frozen=True, kw_only=True):
     """Buy these lines, or what is in the caller's cart when `lines` is `None`.
 
     `payment_method` names the provider; `provider_reference` is the provider's name for the payment where that is
-    known in advance. `terms` are those of the house at this moment.
+    known in advance, `provider_currencies` are those that it takes, `None` when it takes any. `terms` are those of the
+    house at this moment.
     """
 
-    order_id: UUID
     payment_id: UUID
     lines: tuple[OrderLineRequest, ...] | None = None
     payment_method: str
     provider_reference: str | None = None
+    provider_currencies: frozenset[str] | None = None
     shipping_address: Address
     billing_address: Address | None = None
     notes: str | None = None
     terms: OrderTerms
-
-
-class ConfirmOrder(Command, frozen=True, kw_only=True):
-    """The house found the order paid by this payment."""
-
-    order_id: UUID
-    payment_id: UUID
 
 
 class StartOrderProcessing(Command, frozen=True, kw_only=True):
@@ -74,9 +82,8 @@ class CancelUnpaidOrder(Command, frozen=True, kw_only=True):
     order_id: UUID
 
 
-class AddOrderNote(Command, frozen=True, kw_only=True):
+class AddOrderNote(_Discreet, frozen=True, kw_only=True):
     """Write on the order."""
 
-    order_id: UUID
     visibility: NoteVisibility
     text: str

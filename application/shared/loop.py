@@ -41,7 +41,10 @@ MAX_MISSES = 64
 """How many rounds of loading one run of a handler may ask for; more is a bug in the handler."""
 
 NUMBERS_AT_ONCE = 64
-"""How many numbers of a series are leased at once; the most that are lost when a process dies."""
+"""How many numbers of a series are leased at least; what is left of a lease is lost when a process dies."""
+
+BATCHES_OF_NUMBERS = 8
+"""A lease lasts for so many batches like the one that asked for it."""
 
 Handler = Callable[[Any, Unit], Any]
 
@@ -492,7 +495,7 @@ class CommandLoop:
         unit.numbers.clear()
 
     async def _lease(self, series: str, wanted: int) -> None:
-        count = max(wanted, NUMBERS_AT_ONCE)
+        count = max(wanted * BATCHES_OF_NUMBERS, NUMBERS_AT_ONCE)
         first = await self._store.lease_numbers(series, count)
         for name in [name for name, left in self._numbers.items() if not left]:
             del self._numbers[name]

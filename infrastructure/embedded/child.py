@@ -32,6 +32,8 @@ class Output(Enum):
 class Child(msgspec.Struct, frozen=True, kw_only=True):
     """One program: how it starts, how it is known to be well, how it ends.
 
+    Files that it creates are private to its account (its umask is 077), and it reads nothing from the terminal.
+
     Its representation leaves the environment and the arguments out, because they may carry secrets.
     """
 
@@ -58,7 +60,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     """Run once it answers and before it counts as healthy, at each start; must do nothing the second time."""
 
     clean: Callable[[], None] | None = None
-    """Run after an ordered stop; for traces outside of the data folder."""
+    """Run when it has been stopped, or couldn't be started; for traces outside of the data folder."""
 
     run_as: str | None = None
     """The account to become first. Only root can; None stays."""

@@ -48,7 +48,7 @@ PORT_RANGE = range(20_000, 32_000)
 no connection can be given its port, not even the very connection that asks whether the server is back."""
 
 
-class Secrets(msgspec.Struct, kw_only=True, omit_defaults=False):
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """Passwords and keys of one data folder; generated once, since data may be encrypted with them."""
 
     postgres_password: str = ""
@@ -322,7 +322,9 @@ class DataFolder:
             return None
         except (OSError, msgspec.MsgspecError) as error:
             # The decoder's message names a place in the file, never a value.
-            raise FolderUnusable(f"{path} can't be read ({error}). Restore it from a copy.") from error
+            raise FolderUnusable(
+                f"{path} can't be read ({error}). Start with the account that owns it, or restore it from a copy."
+            ) from error
 
     # Logs
 

@@ -32,18 +32,20 @@ def http_address(url: str) -> tuple[str, int, str]:
     return parts.hostname, parts.port or 80, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-async def http_answers(url: str) -> bool:
-    """Whether an `http:` URL answers with a status from 200 to 299."""
+async def http_answers(url: str, *, containing: bytes = b"") -> bool:
+    """Whether an `http:` URL answers with a status from 200 to 299, and a text that contains the given one."""
     host, port, target = http_address(url)
     request = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-    answer = await _first_line(host, port, request.encode("ascii"))
+    read = asyncio.StreamReader.read if containing else asyncio.StreamReader.readline
+    answer = await _answer(host, port, request.encode("ascii"), read)
     words = answer.split(maxsplit=2)
-    return len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1][:1] == b"2"
+    well = len(words) >= 2 and words[0].startswith(b"HTTP/") and words[1][:1] == b"2"
+    return well and containing in answer
 
 
 async def smtp_greets(port: int) -> bool:
     """Whether a mail server on this machine says 220."""
-    return (await _first_line("127.0.0.1", port, b"")).startswith(b"220")
+    return (await _answer("127.0.0.1", port, b"", asyncio.StreamReader.readline)).startswith(b"220")
 
 
 async def redis_answers(port: int, password: str) -> bool:
@@ -69,12 +71,14 @@ async def postgres_answers(conninfo: str) -> bool:
         return False
 
 
-async def _first_line(host: str, port: int, request: bytes) -> bytes:
+async def _answer(
+    host: str, port: int, request: bytes, read: Callable[[asyncio.StreamReader], Awaitable[bytes]]
+) -> bytes:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(request)
         await writer.drain()
-        return await reader.readline()
+        return await read(reader)
     finally:
         await _closed(writer)
 

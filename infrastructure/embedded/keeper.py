@@ -235,13 +235,13 @@ class Keeper:
             self._healthy.clear()
             process, self._process = self._process, None
             if process is None:
+                self._clean()
                 return
             began = time.monotonic()
             code = await process.end(
                 number=self.child.stop_signal, grace_seconds=self.child.grace_seconds, hurry=self._hurry
             )
-            if self.child.clean is not None:
-                self.child.clean()
+            self._clean()
             log.info(
                 "child_stopped",
                 name=self.child.name,
@@ -312,6 +312,11 @@ class Keeper:
         if process is not None:
             await process.kill()
         self._process = None
+        self._clean()
+
+    def _clean(self) -> None:
+        if self.child.clean is not None:
+            self.child.clean()
 
     async def _watch(self) -> None:
         """Start the child again whenever it ends, until it ends too often."""

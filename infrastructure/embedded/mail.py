@@ -1,5 +1,6 @@
 """The embedded mail sink: takes every message and delivers none; each becomes a file in `mail/`."""
 
+import os
 import signal
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -38,12 +39,18 @@ def child(folder: DataFolder, *, port: int) -> Child:
     return Child(
         name="smtp",
         argv=(sys.executable, "-m", MODULE, "--port", str(port), "--folder", str(mails)),
-        # The module is found even where Daftar runs from its sources without being installed.
-        env=plain_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=plain_environment() | {"PYTHONPATH": _module_path()},
         cwd=folder.root,
         health=answers,
         prepare=prepare,
         death_signal=signal.SIGTERM,
+    )
+
+
+def _module_path() -> str:
+    """Where Python finds our modules, even where Daftar runs from its sources without being installed."""
+    return os.pathsep.join(
+        (str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep))
     )
 
 

@@ -70,9 +70,11 @@ def child(folder: DataFolder, *, port: int, passwords: Secrets) -> Child:
     admin = _conninfo(port, SUPERUSER, passwords.postgres_password, "postgres")
 
     async def prepare() -> None:
+        data = folder.root / DATA
+        if data.exists():
+            _own(data, account)
         await _create(folder, programs, account, passwords.postgres_password)
-        _own(folder.root / DATA, account)
-        remove_stale_pid_file(folder.root / DATA)
+        remove_stale_pid_file(data)
 
     async def answers() -> bool:
         return await health.postgres_answers(admin)

@@ -13,6 +13,7 @@ from pathlib import Path
 import urllib3
 from minio import Minio
 
+from infrastructure.embedded import health
 from infrastructure.embedded.child import Child
 from infrastructure.embedded.folder import DataFolder, Secrets
 from infrastructure.embedded.wheels import binary, plain_environment
@@ -53,6 +54,13 @@ def child(folder: DataFolder, *, ports: dict[str, int], passwords: Secrets) -> C
         data.mkdir(mode=0o700, exist_ok=True)
         _remove_sockets(mine)
 
+    async def answers() -> bool:
+        gateway = f"http://127.0.0.1:{mine['s3']}/healthz"
+        volumes = f"http://127.0.0.1:{mine['s3-master']}/dir/status"
+        return await health.http_answers(gateway) and await health.http_answers(
+            volumes, containing=b'"DataNodes"'
+        )
+
     async def complete() -> None:
         await asyncio.to_thread(_create_bucket, mine["s3"], passwords)
 
@@ -62,7 +70,8 @@ def child(folder: DataFolder, *, ports: dict[str, int], passwords: Secrets) -> C
             str(program),
             "-logtostderr",
             "mini",
-            f"-dir={data}",
+            # Relative to the working directory: SeaweedFS takes a comma in a path for the end of it.
+            "-dir=.",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             *(f"-{option}={mine[name]}" for name, option in PORTS.items()),
@@ -71,7 +80,10 @@ def child(folder: DataFolder, *, ports: dict[str, int], passwords: Secrets) -> C
             "-webdav=false",
             "-admin.ui=false",
             "-master.telemetry=false",
-            # Relative to the working directory: the full path could be too long for a socket.
+            # With the state of the last start, one start in ten has the volume server ask for its leader too early
+            # and wait five seconds, in which no file can be read or written. All of it is learned anew anyway.
+            "-master.resumeState=false",
+            # Relative too: a full path could be too long for a socket.
             "-s3.localSocket=s3.sock",
             "-filer.localSocket=filer.sock",
         ),
@@ -83,7 +95,7 @@ def child(folder: DataFolder, *, ports: dict[str, int], passwords: Secrets) -> C
             "GOMEMLIMIT": MEMORY_LIMIT,
         },
         cwd=data,
-        health=f"http://127.0.0.1:{mine['s3']}/healthz",
+        health=answers,
         prepare=prepare,
         complete=complete,
         clean=lambda: _remove_sockets(mine),

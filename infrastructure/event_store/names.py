@@ -6,6 +6,7 @@ A stored name is `<context>.<ClassName>.v<version>`. Names are never reused: a t
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -98,3 +99,8 @@ class EventNames:
 def context_of(event: type[DomainEvent]) -> str:
     """The business word of the room that an event class lives in (`orders`); `shared` for claims."""
     return event.__module__.split(".")[1]
+
+
+def event_id(stream_id: UUID, version: int) -> UUID:
+    """The id of an event outside the log, in CloudEvents and for what follows from it: always the same one."""
+    return uuid5(stream_id, str(version))

@@ -13,7 +13,6 @@ from infrastructure.embedded.errors import AlreadyRunning, FolderUnusable
 from infrastructure.embedded.folder import DataFolder
 from tests.infrastructure.embedded.waiting import runs
 
-
 SLEEP = ("/bin/sleep", "60")
 
 
@@ -143,6 +142,23 @@ class TestPorts:
         assert second["a"] != first["a"]
         assert second["b"] == first["b"]
         assert folder.ports(["a", "b"]) == second
+
+    async def test_names_that_choose_among_few_never_get_the_same(
+        self, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(folder_module, "PORT_RANGE", range(31_900, 31_912))
+
+        assert len(set(folder.ports([str(n) for n in range(8)]).values())) == 8
+
+    async def test_when_all_are_taken_it_says_so(
+        self, folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            monkeypatch.setattr(folder_module, "PORT_RANGE", range(port, port + 1))
+
+            with pytest.raises(FolderUnusable, match=f"No free port was found from {port} to {port}"):
+                folder.ports(["a"])
 
     async def test_a_lingering_connection_does_not_count_as_taken(self, folder: DataFolder) -> None:
         port = folder.ports(["a"])["a"]

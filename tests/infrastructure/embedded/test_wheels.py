@@ -16,7 +16,7 @@ def test_a_package_that_is_missing_is_answered_with_what_to_do() -> None:
 
 def test_a_package_without_the_program_is_answered_with_what_to_do() -> None:
     with pytest.raises(
-        NotInstalled, match="msgspec has no bin/postgres that runs on this machine.*DATABASE_URL"
+        NotInstalled, match=r"msgspec has no bin/postgres that runs on this machine.*DATABASE_URL"
     ):
         wheels.binary("msgspec", "bin/postgres", server="PostgreSQL", setting="DATABASE_URL")
 

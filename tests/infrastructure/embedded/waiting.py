@@ -22,8 +22,4 @@ def runs(pid: int) -> bool:
 def processes_that_mention(text: str) -> list[str]:
     """The command lines of all living processes, but this one, that contain a text."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
-    return [
-        line
-        for pid in pids
-        if runs(pid) and text in (line := processes.command_line(pid)) and text not in ("", None)
-    ]
+    return [line for pid in pids if runs(pid) and text in (line := processes.command_line(pid))]
