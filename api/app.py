@@ -1,0 +1,141 @@
+"""The HTTP application: Litestar inside the shell, assembled from services and controllers."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.types import (
+    ControllerRouterHandler,
+    LifeSpanReceive,
+    LifeSpanScope,
+    LifeSpanSend,
+    Receive,
+    Scope,
+    Send,
+)
+
+from api.body import BODY_BYTES_MAXIMUM, BodyRequest
+from api.errors import answer_failure
+from api.health.controller import HealthController
+from api.limits import Limits, count_request
+from api.middleware.shell import AccessLog, Shell
+from api.openapi import SchemaController, describe
+from api.requests import await_position, provide_cursor, provide_page
+from api.security import provide_caller, provide_visitor
+from api.services import Accounts, Reader, Services, Standing
+from infrastructure.cache.rate_limits import RateLimits
+from infrastructure.metrics import Metrics
+
+__all__ = ["Accounts", "Application", "Reader", "Services", "Standing", "create_app"]
+
+ProjectionLag = Callable[[], Awaitable[Mapping[str, float]]]
+"""Gives, by read model, how many positions of the log it is behind."""
+
+PROBES = frozenset({"/health", "/health/detailed", "/metrics"})
+
+
+class Application(Litestar):
+    """Litestar, wrapped into the shell; what routes need beside their arguments hangs on it."""
+
+    services: Services
+    metrics: Metrics
+    limits: Limits
+    projection_lag: ProjectionLag | None
+    _shell: Shell
+    _started: float
+    _document: "asyncio.Task[bytes] | None"
+    _describe: Callable[[], bytes]
+
+    async def __call__(
+        self,
+        scope: Scope | LifeSpanScope,
+        receive: Receive | LifeSpanReceive,
+        send: Send | LifeSpanSend,
+    ) -> None:
+        """Answer one connection, or start and stop."""
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+        else:
+            await self._shell(scope, receive, send)  # type: ignore[arg-type]  # no lifespan any more
+
+    def uptime(self) -> float:
+        """Whole milliseconds since the application was made, in seconds."""
+        return round(time.monotonic() - self._started, 3)
+
+    async def document(self) -> bytes:
+        """The OpenAPI document; made once, in a thread, when it is first asked for."""
+        if self._document is None or (self._document.done() and self._document.cancelled()):
+            self._document = asyncio.create_task(asyncio.to_thread(self._describe), name="openapi-document")
+        return await asyncio.shield(self._document)
+
+
+def create_app(
+    services: Services,
+    controllers: Sequence[ControllerRouterHandler] = (),
+    *,
+    projection_lag: ProjectionLag | None = None,
+    access_log: AccessLog | None = None,
+    on_startup: Sequence[Callable[..., Any]] = (),
+    on_shutdown: Sequence[Callable[..., Any]] = (),
+) -> Application:
+    """Everything that answers HTTP in one process.
+
+    `controllers` are mounted under `/api/v1`. Routes may ask for the dependencies `caller` (signed in, or 401),
+    `visitor` (signed in or not), `page_request` and `cursor_request`. `access_log` replaces the log line of each request,
+    also in tests, where there is none otherwise. The hooks run in the event loop that serves.
+    """
+    settings = services.settings
+    metrics = Metrics(loop=services.commands)
+    limits = Limits(settings.limits, RateLimits(services.redis))
+    base = f"/api/{settings.http.api_version}"
+    dependencies = {
+        "caller": Provide(provide_caller),
+        "visitor": Provide(provide_visitor),
+        "page_request": Provide(provide_page, sync_to_thread=False),
+        "cursor_request": Provide(provide_cursor, sync_to_thread=False),
+    }
+    handlers: list[ControllerRouterHandler] = [HealthController]
+    if settings.http.openapi_enabled:
+        handlers.append(SchemaController.under(base))
+    app = Application(
+        route_handlers=[*handlers, *_under(base, controllers)],
+        dependencies=dependencies,
+        exception_handlers={Exception: answer_failure},
+        guards=[count_request] if limits.enabled else [],
+        before_request=await_position,
+        request_class=BodyRequest,
+        request_max_body_size=BODY_BYTES_MAXIMUM,
+        on_startup=list(on_startup),
+        on_shutdown=list(on_shutdown),
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    app.services = services
+    app.metrics = metrics
+    app.limits = limits
+    app.projection_lag = projection_lag
+    app._started = time.monotonic()
+    app._document = None
+    app._describe = lambda: describe(
+        [HealthController, *_under(base, controllers)],
+        dependencies=dependencies,
+        settings=settings,
+        limited=limits.enabled,
+    )
+    app._shell = Shell(
+        super(Application, app).__call__,
+        settings=settings,
+        new_id=services.new_id,
+        metrics=metrics.http,
+        open_to_plain_http=PROBES,
+        access_log=access_log,
+    )
+    return app
+
+
+def _under(base: str, controllers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
+    return [Router(base, route_handlers=list(controllers))] if controllers else []

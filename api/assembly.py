@@ -1,0 +1,197 @@
+"""What one API process is made of: opened in order, closed the other way round."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from minio import Minio
+from redis.asyncio import Redis
+
+from api.services import HealthCheck, Standing
+from application.accounts.directory import ClaimedEmails
+from application.accounts.login import LogInService
+from application.accounts.registration import RegistrationService
+from application.orders.commands import OrderTerms
+from application.payments.ports import GatewayRegistry, PaymentGateway
+from application.shared.loop import CommandLoop
+from application.shared.ports import Clock, NewId
+from infrastructure.bootstrap import Machinery, Pool, kinds_by_name
+from infrastructure.cache.redis import connect
+from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.payments.sandbox import SandboxGateway
+from infrastructure.reachable import mail_answers, nats_answers
+from infrastructure.security.passwords import PasswordHasher
+from infrastructure.security.tokens import TokenIssuer
+from infrastructure.settings import Settings
+from infrastructure.standing import AccountStandings
+from projections.shared.reader import Reader
+
+
+class AppServices(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that routes use; implements `api.services.Services`."""
+
+    settings: Settings
+    commands: CommandLoop
+    store: PostgresEventStore
+    reader: Reader
+    tokens: TokenIssuer
+    accounts: "Directory"
+    redis: Redis | None
+    clock: Clock
+    new_id: NewId
+    health_checks: Mapping[str, HealthCheck]
+    registration: RegistrationService
+    log_in: LogInService
+    gateways: GatewayRegistry
+    order_terms: OrderTerms
+
+
+class Directory:
+    """`api.services.Accounts` over the log."""
+
+    def __init__(self, standings: AccountStandings) -> None:
+        self._standings = standings
+
+    async def standing(self, account_id: UUID) -> Standing | None:
+        """Role and status, at most two seconds old."""
+        account = await self._standings.of(account_id)
+        return None if account is None else Standing(role=account.role.value, status=account.status.value)
+
+
+@asynccontextmanager
+async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
+    """Open what the API needs. Redis, NATS, mail and the object store may be away; the database may not.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    settings = tools.settings
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(tools.open_pool(name="daftar-api"))
+        commands, store = await stack.enter_async_context(tools.open_commands(pool))
+        redis = None
+        if settings.redis_url is not None:
+            redis = connect(settings.redis_url)
+            stack.push_async_callback(redis.aclose)
+        passwords = PasswordHasher(pepper=settings.passwords.pepper, rounds=settings.passwords.bcrypt_rounds)
+        stack.callback(passwords.close)
+        reader = Reader(pool)
+        yield AppServices(
+            settings=settings,
+            commands=commands,
+            store=store,
+            reader=reader,
+            tokens=token_issuer(settings, tools.clock),
+            accounts=Directory(AccountStandings(store, kinds_by_name()["account"])),
+            redis=redis,
+            clock=tools.clock,
+            new_id=tools.new_id,
+            health_checks=health_checks(settings, pool, redis),
+            registration=RegistrationService(
+                passwords=passwords,
+                commands=commands,
+                clock=tools.clock,
+                new_id=tools.new_id,
+                session_lifetime=settings.tokens.refresh_lifetime,
+            ),
+            log_in=LogInService(
+                emails=ClaimedEmails(store),
+                credentials=store,
+                passwords=passwords,
+                identifier_hash=keyed_hash(settings),
+                commands=commands,
+                clock=tools.clock,
+                new_id=tools.new_id,
+                session_lifetime=settings.tokens.refresh_lifetime,
+            ),
+            gateways=payment_gateways(settings),
+            order_terms=OrderTerms(
+                tax_rate=settings.commerce.tax_rate_bp,
+                shipping_fees=dict(settings.commerce.courier_fee),
+                commission_rate=settings.commerce.platform_commission_bp,
+            ),
+        )
+
+
+def token_issuer(settings: Settings, clock: Clock) -> TokenIssuer:
+    """Issues and verifies tokens under the keys of the settings."""
+    tokens = settings.tokens
+    return TokenIssuer(
+        access_secret=tokens.access_secret,
+        refresh_secret=tokens.refresh_secret,
+        access_lifetime=tokens.access_lifetime,
+        refresh_lifetime=tokens.refresh_lifetime,
+        issuer=tokens.issuer,
+        audience=tokens.audience,
+        clock=clock,
+        previous_access_secrets=tokens.previous_access_secrets,
+        previous_refresh_secrets=tokens.previous_refresh_secrets,
+    )
+
+
+def payment_gateways(settings: Settings) -> GatewayRegistry:
+    """The providers that the settings switch on."""
+    gateways: list[PaymentGateway] = []
+    if settings.payments.sandbox:
+        gateways.append(SandboxGateway(derived_key(settings, b"sandbox")))
+    return GatewayRegistry(gateways)
+
+
+def derived_key(settings: Settings, purpose: bytes) -> bytes:
+    """A key for one purpose, from the pepper; the same in every process of an installation."""
+    return hmac.digest(settings.passwords.pepper.reveal().encode(), b"daftar " + purpose, "sha256")
+
+
+class keyed_hash:  # noqa: N801 - it is called like a function
+    """`IdentifierHash` under a key of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._key = derived_key(settings, b"identifiers")
+
+    def __call__(self, text: str) -> str:
+        """HMAC-SHA-256 in hex."""
+        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def health_checks(settings: Settings, pool: Pool, redis: Redis | None) -> dict[str, HealthCheck]:
+    """One check a server; each raises when its server does not answer."""
+
+    async def database() -> None:
+        async with pool.connection(timeout=1.5) as connection:
+            await connection.execute("SELECT 1")
+
+    checks: dict[str, HealthCheck] = {"database": database}
+    if redis is not None:
+        checks["redis"] = redis.ping
+    nats_url = settings.nats_url
+    if nats_url is not None:
+        checks["nats"] = lambda: nats_answers(nats_url)
+    if settings.s3.endpoint is not None:
+        checks["object_storage"] = lambda: asyncio.to_thread(_object_store_answers, settings)
+    smtp = settings.mail.smtp
+    if smtp is not None:
+        checks["mail"] = lambda: mail_answers(smtp)
+    return checks
+
+
+def _object_store_answers(settings: Settings) -> None:
+    from urllib.parse import urlsplit
+
+    import urllib3
+
+    store = settings.s3
+    assert store.endpoint is not None
+    parts = urlsplit(store.endpoint if "://" in store.endpoint else f"http://{store.endpoint}")
+    client = Minio(
+        parts.netloc,
+        access_key=store.access_key,
+        secret_key=store.secret_key.reveal() if store.secret_key is not None else None,
+        secure=parts.scheme == "https",
+        region=store.region,
+        http_client=urllib3.PoolManager(timeout=urllib3.Timeout(connect=1.0, read=1.5), retries=False),
+    )
+    client.bucket_exists(store.bucket)

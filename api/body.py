@@ -1,0 +1,153 @@
+"""Reading a body: bounded, JSON only, strictly of the type that the route declares (requirements SEC-13, SEC-14).
+
+Whatever PostgreSQL could not hold, or a reader could choke on, is refused here for every route at once: NUL
+characters, numbers beyond 64 bits, nesting without end, texts that are not UTF-8.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.types import Empty
+
+from api.errors import ClientGone, NotJson, PayloadTooLarge
+from api.validation import invalid, problems_in
+from domain.shared.errors import InvalidInput, Problem
+
+DEPTH_MAXIMUM: Final = 64
+BODY_BYTES_MAXIMUM: Final = 10 * 1024 * 1024
+
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_JSON_TYPE: Final = re.compile(
+    r"application/(?:json|[\w.+-]{1,64}\+json)(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*;?", re.IGNORECASE
+)
+
+
+class BodyRequest(Request[Any, Any, Any]):
+    """A request that reads its body by our rules."""
+
+    __slots__ = ()
+
+    async def body(self) -> bytes:
+        """The whole body, as it came.
+
+        Raises:
+            PayloadTooLarge: it is larger than the route takes; no more than that is ever held in memory.
+            ClientGone: it never came to its end.
+        """
+        state = self._connection_state
+        if state.body is not Empty:
+            return state.body
+        limit = self.route_handler.resolve_request_max_body_size() or BODY_BYTES_MAXIMUM
+        announced = self.headers.get("content-length")
+        if announced is not None and announced.isdecimal() and int(announced[:20]) > limit:
+            raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message: Any = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            if chunk:
+                size += len(chunk)
+                if size > limit:
+                    raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
+                chunks.append(chunk)
+            if not message.get("more_body", False):
+                break
+        self.is_connected = False
+        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._body = state.body = whole
+        return whole
+
+    async def json(self) -> Any:
+        """The body as the type that the route declares for `data`.
+
+        Raises:
+            NotJson: the content type says that it is something else.
+            InvalidInput: it is no JSON, or not of that type; every wrong field is named.
+        """
+        state = self._connection_state
+        if state.json is not Empty:
+            return state.json
+        body = await self.body()
+        content_type = self.headers.get("content-type", "")
+        if not is_json(content_type):
+            raise NotJson("The body must be application/json in UTF-8.")
+        field = self.route_handler.parsed_data_field
+        value = read_json(body, field.raw if field is not None else Any)
+        state.json = value
+        return value
+
+
+@lru_cache(maxsize=128)
+def is_json(content_type: str) -> bool:
+    """Whether a content type is JSON in UTF-8."""
+    return _JSON_TYPE.fullmatch(content_type.strip()) is not None
+
+
+@lru_cache(maxsize=1024)
+def _decoder(expected: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(expected)
+
+
+def read_json(body: bytes, expected: Any) -> Any:
+    """Read JSON strictly: a number in quotes is no number.
+
+    Raises:
+        InvalidInput: see `BodyRequest.json`.
+    """
+    _refuse_what_nobody_can_hold(body)
+    try:
+        return _decoder(expected).decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(problems_in(error, expected, body)) from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except UnicodeDecodeError as error:
+        raise _malformed("The body is not UTF-8.") from error
+    except msgspec.DecodeError as error:
+        raise _malformed("The body is not JSON.") from error
+
+
+def _refuse_what_nobody_can_hold(body: bytes) -> None:
+    if b"\\u0000" in body and _NUL.search(body) is not None:
+        message = "A text must not contain the character NUL."
+        raise InvalidInput(message, problems=[Problem("", message, "no_nul")])
+    deep = body.count(b"[") + body.count(b"{") > DEPTH_MAXIMUM
+    if deep or _LONG_NUMBER.search(body) is not None:
+        _look_inside(body)
+
+
+def _look_inside(body: bytes) -> None:
+    """The slow look, for bodies that may be too deep or have numbers that are too large."""
+    try:
+        root = msgspec.json.decode(body)
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError:
+        return  # The reader will say what is wrong.
+    stack: list[tuple[Any, int]] = [(root, 1)]
+    while stack:
+        value, depth = stack.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            message = "A number is beyond 64 bits."
+            raise InvalidInput(message, problems=[Problem("", message, "range")])
+        if isinstance(value, dict | list):
+            if depth > DEPTH_MAXIMUM:
+                raise _too_deep()
+            children = value.values() if isinstance(value, dict) else value
+            stack.extend((child, depth + 1) for child in children)
+
+
+def _too_deep() -> InvalidInput:
+    message = f"The body is nested deeper than {DEPTH_MAXIMUM} levels."
+    return InvalidInput(message, problems=[Problem("", message, "depth")])
+
+
+def _malformed(message: str) -> InvalidInput:
+    return InvalidInput(message, problems=[Problem("", message, "json")])

@@ -1,0 +1,1 @@
+"""Whether the service is well, for probes, people and Prometheus."""

@@ -1,0 +1,92 @@
+"""Which limits apply to a request (requirements SEC-07 to SEC-09).
+
+Everybody who is signed in has a limit of their own; all strangers behind one address share one. An IPv6 customer has a
+whole /64 to ask from, so that counts as one address.
+"""
+
+import ipaddress
+from functools import lru_cache
+from typing import Any, Final
+
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
+
+from api.context import Connection, application_of, context_of
+from api.errors import TooManyRequests
+from api.security import look_at_token
+from infrastructure.cache.rate_limits import Policy, RateLimits, Verdict
+from infrastructure.settings import LimitSettings
+
+UNLIMITED: Final = {"rate_limited": False}
+"""`opt` of routes that are not counted: probes, and callbacks that payment providers send from few addresses."""
+
+
+class Limits:
+    """The policies of the edge over the counters."""
+
+    def __init__(self, settings: LimitSettings, counters: RateLimits) -> None:
+        """`counters` are shared with all processes where Redis is there."""
+        self.enabled = settings.enabled
+        self.counters = counters
+        self.anonymous = Policy(name="anonymous", quota=settings.anonymous_maximum, window=settings.window)
+        self.account = Policy(name="account", quota=settings.authenticated_maximum, window=settings.window)
+        self.authentication = Policy(
+            name="authentication", quota=settings.authentication_maximum, window=settings.window
+        )
+
+
+async def count_request(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The guard before every route: one request of an account, or of a stranger's address.
+
+    Raises:
+        TooManyRequests: the window has no more.
+    """
+    if handler.opt.get("rate_limited") is False:
+        return
+    context = context_of(connection)
+    application = application_of(connection)
+    look_at_token(context, application.services)
+    limits = application.limits
+    if context.claims is not None:
+        verdict = await limits.counters.take(limits.account, str(context.claims.account_id))
+    else:
+        verdict = await limits.counters.take(limits.anonymous, network_of(context.client_address))
+    _apply(connection, verdict)
+
+
+async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> None:
+    """Count one attempt to sign in, register or get a code; to be called before any expensive work.
+
+    `identifier` is the email or phone that is named, so that guessing many accounts from one address and one account
+    from many addresses both cost; it is compared without regard to case.
+
+    Raises:
+        TooManyRequests: the window has no more.
+    """
+    limits = application_of(request).limits
+    if not limits.enabled:
+        return
+    address = network_of(context_of(request).client_address)
+    partition = f"{address} {identifier.strip().casefold()}"
+    _apply(request, await limits.counters.take(limits.authentication, partition))
+
+
+def _apply(connection: Connection, verdict: Verdict) -> None:
+    context = context_of(connection)
+    context.verdicts = (*context.verdicts, verdict)
+    if not verdict.allowed:
+        raise TooManyRequests(verdict)
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address

@@ -1,0 +1,339 @@
+"""The one layer around Litestar: what every request passes through, in one hand-written function.
+
+It names the request, finds out where it came from, refuses what must not come in, lets Litestar answer, and adds what
+every answer carries. It is on the path of every request, so it does nothing twice and little at all.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Send
+
+from api.context import SCOPE_KEY, RequestContext
+from api.errors import PROBLEM_JSON, ClientGone, Failure, failure_of, record, render
+from api.middleware.addresses import UNKNOWN, client_address
+from api.middleware.compression import Compressed, accepts_gzip
+from api.middleware.cors import Cors
+from application.shared.ports import NewId
+from infrastructure.metrics import HttpMetrics
+from infrastructure.settings import Environment, Settings
+
+API_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+UNROUTED: Final = "unrouted"
+"""The route of requests that found none; their paths would be labels without end."""
+
+CLIENT_CLOSED: Final = 499
+"""How a request is logged and counted whose client hung up first."""
+
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-permitted-cross-domain-policies", b"none"),
+    (b"vary", b"Origin, Accept, Accept-Encoding"),
+)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
+_TRACE: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_QUERY_NAME: Final = re.compile(rb"[\w.\[\]-]{1,40}")
+_FORGEABLE: Final = frozenset({b"x-user-id", b"x-user-role"})
+_QUERY_LOGGED: Final = 20
+
+log: Final = structlog.get_logger("daftar.access")
+
+AccessLog = Callable[..., object]
+
+
+class Shell:
+    """Wraps an ASGI application; see the module."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        new_id: NewId,
+        metrics: HttpMetrics,
+        open_to_plain_http: frozenset[str] = frozenset(),
+        access_log: AccessLog | None = None,
+    ) -> None:
+        """`open_to_plain_http` are paths that probes may ask without HTTPS, in production too.
+
+        `access_log` is called as structlog's `info`; nothing is logged in tests (LOG-02) unless it is given.
+        """
+        self._app = app
+        self._new_id = new_id
+        self._metrics = metrics
+        self._cors = Cors(settings.http.cors_origins)
+        self._hops = settings.http.trusted_proxy_hops
+        self._https_only = settings.in_production
+        self._app_url = settings.http.app_url.encode()
+        self._open_to_plain_http = open_to_plain_http
+        if access_log is None and settings.environment is not Environment.TEST:
+            access_log = log.info
+        self._access_log = access_log
+        self._extra = (*_SECURITY, *((STRICT_TRANSPORT,) if settings.in_production else ()))
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+            return
+        context = self._enter(scope)
+        if context.secure or not self._https_only:
+            await self._app(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4403, "reason": "HTTPS only"})
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        context = self._enter(scope)
+        method: str = scope["method"]
+        status = 0
+        client_sends = send
+        if method == "HEAD":
+            # Litestar routes GET only; the answer to HEAD is that to GET without its body (RFC 9110 §9.3.2).
+            scope = {**scope, "method": "GET"}
+            client_sends, receive = _without_body(send, receive)
+        accept_encoding = context.headers.get(b"accept-encoding")
+        if accept_encoding is not None and accepts_gzip(accept_encoding):
+            client_sends = Compressed(client_sends)
+
+        async def answer(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete(context, message["headers"])
+            await client_sends(message)
+
+        try:
+            early = self._refuse_early(scope, context, method)
+            if early is None:
+                await self._app(scope, receive, answer)
+            else:
+                await _send_failure(early, context, answer)
+        except ClientGone:
+            status = CLIENT_CLOSED
+        except Exception as error:  # noqa: BLE001 -- the last place where anything can be answered
+            cause = error.__cause__ if status and isinstance(error.__cause__, Exception) else error
+            failure = failure_of(cause, context.path)
+            record(cause, failure, context, method)
+            if not status:
+                await _send_failure(failure, context, answer)
+            # Else the answer breaks off in the middle, which the server makes the client see.
+        finally:
+            seconds = time.perf_counter() - started
+            template = scope.get("path_template") or UNROUTED
+            self._metrics.observe(method, template, status or CLIENT_CLOSED, seconds)
+            if self._access_log is not None:
+                self._log(context, scope, method, status or CLIENT_CLOSED, seconds)
+
+    # --- coming in -----------------------------------------------------------------------------------------
+
+    def _enter(self, scope: Any) -> RequestContext:
+        pairs = scope["headers"]
+        headers = dict(pairs)
+        if not _FORGEABLE.isdisjoint(headers):
+            # Identity travels in our own context; these names would be believed by somebody, some day (RBAC-08).
+            scope["headers"] = [pair for pair in pairs if pair[0] not in _FORGEABLE]
+            for name in _FORGEABLE:
+                headers.pop(name, None)
+        client = scope.get("client")
+        peer = address = client[0] if client else UNKNOWN
+        secure = scope["scheme"] in {"https", "wss"}
+        if self._hops:
+            if b"x-forwarded-for" in headers:
+                values = [value for name, value in pairs if name == b"x-forwarded-for"]
+                address = client_address(peer, values, self._hops)
+            scheme = headers.get(b"x-forwarded-proto")
+            if scheme is not None:
+                secure = scheme.rpartition(b",")[2].strip().lower() in {b"https", b"wss"}
+        request_id = headers.get(b"x-request-id")
+        trace = headers.get(b"traceparent")
+        accept = headers.get(b"accept")
+        context = RequestContext(
+            request_id=request_id.decode("ascii")
+            if request_id is not None and _REQUEST_ID.fullmatch(request_id) is not None
+            else str(self._new_id()),
+            headers=headers,
+            path=scope["path"],
+            client_address=address,
+            peer_address=peer,
+            secure=secure,
+            trace_id=None if trace is None else trace_id_of(trace),
+            problem_json=accept is not None and PROBLEM_JSON.encode() in accept,
+        )
+        scope[SCOPE_KEY] = context
+        return context
+
+    def _refuse_early(self, scope: Any, context: RequestContext, method: str) -> Failure | None:
+        if self._https_only and not context.secure and context.path not in self._open_to_plain_http:
+            return self._to_https(scope, method)
+        if method == "OPTIONS" and b"access-control-request-method" in context.headers:
+            return self._preflight(context.headers.get(b"origin", b""))
+        path = scope["path"]
+        query = scope["query_string"]
+        if not path.isprintable() or "%" in path or "\ufffd" in path:
+            raw = scope.get("raw_path") or b""
+            if "\0" in path or not _is_text(raw.partition(b"?")[0]):
+                return _unreadable("path")
+        if query and (b"%" in query or not query.isascii()) and not _is_text(query):
+            return _unreadable("query")
+        return None
+
+    def _to_https(self, scope: Any, method: str) -> Failure:
+        if method in {"GET", "HEAD"} and self._app_url.startswith(b"https://"):
+            # To the address that we were told is ours: the Host header is the client's word.
+            query = scope["query_string"]
+            target = self._app_url + (scope.get("raw_path") or b"/").partition(b"?")[0]
+            location = target + (b"?" + query if query else b"")
+            return Failure(
+                status=308,
+                code="HTTPS_REQUIRED",
+                message="Use HTTPS.",
+                headers=(("location", _SAFE_URL.sub(_escape, location).decode("ascii")),),
+            )
+        return Failure(status=403, code="HTTPS_REQUIRED", message="Use HTTPS.")
+
+    def _preflight(self, origin: bytes) -> Failure:
+        headers = self._cors.preflight(origin)
+        if headers is None:
+            return Failure(
+                status=403, code="CORS_NOT_ALLOWED", message="Pages of this origin may not call this service."
+            )
+        return Failure(
+            status=204,
+            code="",
+            message="",
+            headers=tuple((name.decode(), value.decode()) for name, value in headers),
+        )
+
+    # --- going out -----------------------------------------------------------------------------------------
+
+    def _complete(
+        self, context: RequestContext, headers: list[tuple[bytes, bytes]]
+    ) -> list[tuple[bytes, bytes]]:
+        complete = [*headers, (b"x-request-id", context.request_id.encode()), *self._extra]
+        named = dict(headers)
+        if b"content-security-policy" not in named:
+            complete.append((b"content-security-policy", API_POLICY))
+        if b"cache-control" not in named:
+            complete.append((b"cache-control", b"no-store"))
+        origin = context.headers.get(b"origin")
+        if origin is not None and b"access-control-allow-origin" not in named:
+            complete += self._cors.answer(origin)
+        verdicts = context.verdicts
+        if verdicts:
+            complete.append(
+                (b"ratelimit-policy", ", ".join([each.policy.header for each in verdicts]).encode())
+            )
+            complete.append((b"ratelimit", ", ".join([each.header for each in verdicts]).encode()))
+        return complete
+
+    def _log(self, context: RequestContext, scope: Any, method: str, status: int, seconds: float) -> None:
+        assert self._access_log is not None
+        facts: dict[str, Any] = {
+            "method": method,
+            "path": context.path,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "client_address": context.client_address,
+            "user_agent": context.user_agent,
+            "request_id": context.request_id,
+        }
+        query = scope["query_string"]
+        if query:
+            facts["query"] = masked_query(query)
+        if context.claims is not None:
+            facts["actor_id"] = str(context.claims.account_id)
+        self._access_log("request", **facts)
+
+
+@lru_cache(maxsize=1024)
+def trace_id_of(traceparent: bytes) -> str | None:
+    """The trace id in a `traceparent` header; `None` when the header is invalid, which means a new trace."""
+    match = _TRACE.fullmatch(traceparent)
+    if match is None:
+        return None
+    version, trace_id, parent_id, rest = match.groups()
+    if (
+        version == b"ff"
+        or (version == b"00" and rest)
+        or not trace_id.strip(b"0")
+        or not parent_id.strip(b"0")
+    ):
+        return None
+    found: str = trace_id.decode("ascii")
+    return found
+
+
+def masked_query(query: bytes) -> str:
+    """The names of query parameters without their values: `page=***&q=***`."""
+    names = [part.partition(b"=")[0] for part in query.split(b"&", _QUERY_LOGGED)[:_QUERY_LOGGED]]
+    return "&".join(
+        f"{name.decode('ascii', 'replace') if _QUERY_NAME.fullmatch(name) else '***'}=***" for name in names
+    )
+
+
+_SAFE_URL: Final = re.compile(rb"[^A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]")
+
+
+def _escape(match: "re.Match[bytes]") -> bytes:
+    return b"%%%02X" % match[0][0]
+
+
+def _is_text(quoted: bytes) -> bool:
+    """Whether a quoted text is UTF-8 without NUL, which no database of ours could hold."""
+    plain = unquote_to_bytes(quoted)
+    if b"\0" in plain:
+        return False
+    try:
+        plain.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unreadable(part: str) -> Failure:
+    return Failure(
+        status=400,
+        code="VALIDATION_ERROR",
+        message=f"The {part} must be UTF-8 without the character NUL.",
+        details=[{"field": part, "message": "Must be UTF-8 without the character NUL.", "rule": "text"}],
+    )
+
+
+async def _send_failure(failure: Failure, context: RequestContext, send: Send) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in failure.headers]
+    body = b""
+    if failure.status >= 400:
+        body, media_type = render(failure, context)
+        headers.append((b"content-type", media_type))
+    if failure.status != 204:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _without_body(send: Send, receive: Receive) -> tuple[Send, Receive]:
+    """Send the head only; a stream that would go on is told that its reader left."""
+    ended = False
+
+    async def head_only(message: Message) -> None:
+        nonlocal ended
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif message["type"] == "http.response.body" and not ended:
+            ended = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def until_ended() -> Any:
+        return {"type": "http.disconnect"} if ended else await receive()
+
+    return head_only, until_ended

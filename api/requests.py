@@ -1,0 +1,262 @@
+"""What headers and query parameters mean for every route alike: pages, idempotency, preconditions, freshness."""
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.params import QueryParameter
+
+from api.context import application_of, context_of
+from api.errors import ReadModelBehind
+from application.shared.caller import Caller
+from application.shared.command import IdempotencyKey, IdempotencyKeyMalformed
+from domain.shared.claims import derived_id
+from domain.shared.errors import InvalidInput, Problem
+
+T = TypeVar("T")
+
+LIMIT_DEFAULT: Final = 20
+LIMIT_MAXIMUM: Final = 100
+PAGE_MAXIMUM: Final = 100_000
+"""Beyond that a list is read on from a cursor, or narrowed by a filter."""
+
+CURSOR_MAXIMUM: Final = 1024
+POSITION_MAXIMUM: Final = 2**63 - 1
+WAIT_DEFAULT_SECONDS: Final = 2.0
+WAIT_MAXIMUM_SECONDS: Final = 10.0
+NEVER_A_VERSION: Final = -1
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_QUOTED_KEY: Final = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
+_TAG: Final = re.compile(r'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|[0-9]{1,19})\s*(?:,|$)')
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?=[,;]|$)", re.IGNORECASE)
+
+
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which numbered page of a list is asked for; `page` counts from 1."""
+
+    page: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        """How many entries come before the page."""
+        return (self.page - 1) * self.limit
+
+
+class CursorRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """From where a list is read on; no cursor means from its beginning."""
+
+    cursor: str | None
+    limit: int
+
+    def after(self, expected: type[T]) -> T | None:
+        """What the cursor says, `None` without one.
+
+        Raises:
+            InvalidInput: the cursor is not one of this list.
+        """
+        return None if self.cursor is None else decode_cursor(self.cursor, expected)
+
+
+Limit = Annotated[
+    int, QueryParameter(ge=1, le=LIMIT_MAXIMUM, description="How many entries a page has at most.")
+]
+
+
+def provide_page(
+    page: Annotated[int, QueryParameter(ge=1, le=PAGE_MAXIMUM, description="The page, from 1.")] = 1,
+    limit: Limit = LIMIT_DEFAULT,
+) -> PageRequest:
+    """The dependency `page_request`, from the query parameters `page` and `limit`."""
+    return PageRequest(page=page, limit=limit)
+
+
+def provide_cursor(
+    cursor: Annotated[
+        str | None,
+        QueryParameter(
+            min_length=1, max_length=CURSOR_MAXIMUM, description="`meta.nextCursor` of the page before."
+        ),
+    ] = None,
+    limit: Limit = LIMIT_DEFAULT,
+) -> CursorRequest:
+    """The dependency `cursor_request`, from the query parameters `cursor` and `limit`."""
+    return CursorRequest(cursor=cursor, limit=limit)
+
+
+def encode_cursor(place: object) -> str:
+    """A place in a list (the sort key of its last entry) as a text that means nothing to callers."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, expected: type[T]) -> T:
+    """The place that `encode_cursor` wrote.
+
+    Raises:
+        InvalidInput: it is not one of ours.
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        if b"\\u0000" in raw:
+            raise ValueError
+        return msgspec.json.decode(raw, type=expected)
+    except (ValueError, RecursionError) as error:
+        message = "The cursor is not one of this list."
+        raise InvalidInput(message, problems=[Problem("cursor", message, "format")]) from error
+
+
+# --- idempotency -------------------------------------------------------------------------------------------
+
+
+async def idempotency_key(request: Request[Any, Any, Any], caller: Caller) -> IdempotencyKey | None:
+    """The key under which the command may be repeated, `None` without an `Idempotency-Key` header (ES-15).
+
+    It belongs to the account, or to a stranger's address, so that nobody can probe for the keys of others. The request
+    is known again by a keyed digest: it may hold a password, which a plain digest would let others guess at leisure.
+
+    Raises:
+        IdempotencyKeyMalformed: the key is not 1 to 255 visible ASCII characters, bare or as a quoted string.
+    """
+    context = context_of(request)
+    header = context.headers.get(b"idempotency-key")
+    if header is None:
+        return None
+    key = parse_idempotency_key(header.decode("latin-1"))
+    scope = caller.actor_id or derived_id("idempotency_stranger", context.client_address)
+    pepper = application_of(request).services.settings.passwords.pepper
+    digest = hmac.new(b"idempotency\0" + pepper.reveal().encode(), digestmod=hashlib.sha256)
+    for part in (
+        request.scope["method"].encode(),
+        context.path.encode("utf-8", "surrogatepass"),
+        request.scope["query_string"],
+        context.headers.get(b"if-match", b""),
+        _canonical(await request.body()),
+    ):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return IdempotencyKey(scope=scope, key=key, request_hash=digest.digest())
+
+
+def parse_idempotency_key(header: str) -> str:
+    """The key in a header, which clients send bare or as a structured field string.
+
+    Raises:
+        IdempotencyKeyMalformed: see `idempotency_key`.
+    """
+    text = header.strip(" \t")
+    if quoted := _QUOTED_KEY.fullmatch(text):
+        text = re.sub(r"\\(.)", r"\1", quoted[1])
+    elif text.startswith('"'):
+        text = ""
+    if _KEY.fullmatch(text) is None:
+        message = "An idempotency key has 1 to 255 visible ASCII characters."
+        raise IdempotencyKeyMalformed(message, problems=[Problem("Idempotency-Key", message, "format")])
+    return text
+
+
+def _canonical(body: bytes) -> bytes:
+    """JSON without regard to spaces and the order of names; anything else as it is."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(body), order="deterministic")
+    except (ValueError, RecursionError):
+        return body
+
+
+# --- preconditions -----------------------------------------------------------------------------------------
+
+
+def etag(kind: str, entity: UUID, version: int) -> str:
+    """The strong entity tag of a thing at a version: `"order-0190...-17"`."""
+    return f'"{kind}-{entity}-{version}"'
+
+
+def expected_versions(header: str, kind: str, entity: UUID | None) -> list[int] | None:
+    """The versions that an `If-Match` accepts; `None` means any (`*`).
+
+    A member is an entity tag of ours or a bare version number. Weak tags, and tags of other things, match nothing (RFC
+    9110 §13.1.1): they count as `NEVER_A_VERSION`. The tag of a compressed answer ends in `-gzip`.
+
+    Raises:
+        InvalidInput: it is not a list of entity tags.
+    """
+    if header.strip() == "*":
+        return None
+    versions: list[int] = []
+    place = 0
+    while place < len(header):
+        match = _TAG.match(header, place)
+        if match is None:
+            break
+        versions.append(_version_in(match[1], kind, entity))
+        place = match.end()
+    if place < len(header) or not versions:
+        message = "If-Match must be *, entity tags, or a version."
+        raise InvalidInput(message, problems=[Problem("If-Match", message, "format")])
+    return list(dict.fromkeys(versions))
+
+
+def _version_in(tag: str, kind: str, entity: UUID | None) -> int:
+    if tag.startswith("W/"):
+        return NEVER_A_VERSION
+    text = tag.strip('"').removesuffix("-gzip")
+    name, _, version = text.rpartition("-")
+    wanted = f"{kind}-{entity}"
+    known = not name or (name == wanted if entity is not None else name.startswith(f"{kind}-"))
+    if not known or _DIGITS.fullmatch(version) is None:
+        return NEVER_A_VERSION
+    return min(int(version), POSITION_MAXIMUM)
+
+
+# --- freshness ---------------------------------------------------------------------------------------------
+
+
+async def await_position(request: Request[Any, Any, Any]) -> None:
+    """Before every question: wait until the read side shows what the caller has seen done (ES-16).
+
+    `X-Min-Position` names the position of the log that an earlier answer carried; `Prefer: wait=N` for how many seconds
+    to wait at most (2 by default, never more than 10). Rather than an answer that is too old there is none.
+
+    Raises:
+        InvalidInput: the position is no position.
+        ReadModelBehind: the time was not enough.
+    """
+    headers = context_of(request).headers
+    wanted = headers.get(b"x-min-position")
+    if wanted is None or request.scope["method"] != "GET":
+        return
+    position = parse_position(wanted.decode("latin-1"))
+    seconds = wait_of(headers.get(b"prefer", b"").decode("latin-1"))
+    if not await application_of(request).services.reader.wait_for(position, seconds):
+        raise ReadModelBehind(
+            f"Position {position} of the log was not reached within {seconds:g} seconds. Try again.",
+            retry_after_seconds=1,
+        )
+
+
+def parse_position(text: str) -> int:
+    """A position of the log.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    text = text.strip()
+    if _DIGITS.fullmatch(text) is None or int(text) > POSITION_MAXIMUM:
+        message = "A position is a whole number, as an earlier answer gave it."
+        raise InvalidInput(message, problems=[Problem("X-Min-Position", message, "format")])
+    return int(text)
+
+
+def wait_of(prefer: str) -> float:
+    """How many seconds a `Prefer` header (RFC 7240) allows to wait; what it says besides is not ours."""
+    match = _WAIT.search(prefer)
+    return WAIT_DEFAULT_SECONDS if match is None else min(float(match[1]), WAIT_MAXIMUM_SECONDS)

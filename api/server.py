@@ -1,0 +1,52 @@
+"""The API role: one worker process, sharing its port with its siblings."""
+
+import contextlib
+import socket
+from contextlib import AsyncExitStack
+
+import uvicorn
+
+from api.app import create_app
+from api.assembly import open_services
+from infrastructure.bootstrap import Machinery
+from infrastructure.settings import Settings
+
+
+async def serve_api(tools: Machinery) -> None:
+    """Answer requests until SIGTERM or SIGINT; then finish those under way."""
+    settings = tools.settings
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(tools))
+        application = create_app(services)
+        listener = listen(settings)
+        stack.enter_context(contextlib.closing(listener))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                date_header=True,
+                proxy_headers=False,
+                timeout_keep_alive=65,
+                timeout_graceful_shutdown=8,
+                backlog=2048,
+            )
+        )
+        await server.serve(sockets=[listener])
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A listening socket that several workers can open at once; the kernel spreads connections among them."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "SO_REUSEPORT"):
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.http.listen_host, settings.http.port))
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener

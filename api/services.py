@@ -1,0 +1,91 @@
+"""What the HTTP edge needs of the rest of the program; `infrastructure.bootstrap` provides it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+from application.shared.loop import CommandLoop
+from application.shared.ports import Clock, NewId
+from infrastructure.security.tokens import TokenIssuer
+from infrastructure.settings import Settings
+
+HealthCheck = Callable[[], Awaitable[object]]
+"""Asks one server whether it is there; raises when it is not."""
+
+SUSPENDED = "suspended"
+"""The status of an account that may do nothing (requirements ACC-28)."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account stands now, whatever its tokens say."""
+
+    role: str
+    status: str
+
+
+class Accounts(Protocol):
+    """The directory of accounts, as far as the door needs it."""
+
+    def standing(self, account_id: UUID) -> Awaitable[Standing | None]:
+        """The role and status of an account, at most a few seconds old; `None` when there is no such account."""
+        ...
+
+
+class Reader(Protocol):
+    """The read side as a whole."""
+
+    async def wait_for(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109 -- bounded by the caller's wish
+        """Wait until every read model shows the log up to `position`; false when `timeout` seconds were not enough."""
+        ...
+
+
+class Services(Protocol):
+    """Everything that the edge is given."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        ...
+
+    @property
+    def commands(self) -> CommandLoop | None:
+        """Where commands are decided; nothing only in processes that answer no commands."""
+        ...
+
+    @property
+    def tokens(self) -> TokenIssuer:
+        """Says whose a token is."""
+        ...
+
+    @property
+    def accounts(self) -> Accounts:
+        """Says how an account stands."""
+        ...
+
+    @property
+    def redis(self) -> Redis | None:
+        """Where limits are counted across processes."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    @property
+    def new_id(self) -> NewId:
+        """Where new identities come from."""
+        ...
+
+    @property
+    def health_checks(self) -> Mapping[str, HealthCheck]:
+        """By name; `database` is the one without which nothing works."""
+        ...
+
+    @property
+    def reader(self) -> Reader:
+        """The read side."""
+        ...
