@@ -1,0 +1,1 @@
+"""Use cases of accounts: registering, signing in and out, deciding on sellers."""
