@@ -1,0 +1,1 @@
+"""Carts: what a customer means to buy."""

@@ -1,0 +1,1 @@
+"""Orders: what a customer committed to buy, and how far it has come."""
