@@ -11,11 +11,13 @@ import msgspec
 from minio import Minio
 from redis.asyncio import Redis
 
+from api.context import Connection, application_of
 from api.services import HealthCheck, Standing
 from application.accounts.directory import ClaimedEmails
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
 from application.orders.commands import OrderTerms
+from application.payments.desk import PaymentDesk
 from application.payments.ports import GatewayRegistry, PaymentGateway
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
@@ -47,7 +49,15 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     registration: RegistrationService
     log_in: LogInService
     gateways: GatewayRegistry
+    payment_desk: PaymentDesk
     order_terms: OrderTerms
+
+
+def services_of(connection: Connection) -> AppServices:
+    """The services of the application that answers a request."""
+    services = application_of(connection).services
+    assert isinstance(services, AppServices), "routes of the product run on the product's services"
+    return services
 
 
 class Directory:
@@ -80,6 +90,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         passwords = PasswordHasher(pepper=settings.passwords.pepper, rounds=settings.passwords.bcrypt_rounds)
         stack.callback(passwords.close)
         reader = Reader(pool)
+        gateways = payment_gateways(settings)
         yield AppServices(
             settings=settings,
             commands=commands,
@@ -108,7 +119,8 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 new_id=tools.new_id,
                 session_lifetime=settings.tokens.refresh_lifetime,
             ),
-            gateways=payment_gateways(settings),
+            gateways=gateways,
+            payment_desk=PaymentDesk(gateways, commands),
             order_terms=OrderTerms(
                 tax_rate=settings.commerce.tax_rate_bp,
                 shipping_fees=dict(settings.commerce.courier_fee),

@@ -79,7 +79,7 @@ class BodyRequest(Request[Any, Any, Any]):
         if not is_json(content_type):
             raise NotJson("The body must be application/json in UTF-8.")
         field = self.route_handler.parsed_data_field
-        value = read_json(body, field.raw if field is not None else Any)
+        value = read_json(body, field.annotation if field is not None else Any)
         state.json = value
         return value
 

@@ -5,7 +5,7 @@ Names are camelCase on the wire. Times are texts, made by `timestamp`, so that t
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,13 +14,10 @@ from infrastructure.logging import rfc3339
 
 T = TypeVar("T")
 
+TIMESTAMP_DESCRIPTION: Final = "RFC 3339, UTC, with milliseconds"
+
 Timestamp = Annotated[
-    str,
-    msgspec.Meta(
-        description="RFC 3339, UTC, with milliseconds",
-        examples=["2026-05-01T12:00:00.000Z"],
-        extra_json_schema={"format": "date-time"},
-    ),
+    str, msgspec.Meta(description=TIMESTAMP_DESCRIPTION, examples=["2026-05-01T12:00:00.000Z"])
 ]
 
 

@@ -7,7 +7,8 @@ from the same marks that make it so: guards, dependencies and `opt` of the route
 import asyncio
 import gzip
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from importlib.resources import files
@@ -28,7 +29,7 @@ from litestar.types import ControllerRouterHandler
 
 from api.body import BodyRequest
 from api.context import application_of, context_of
-from api.envelope import FailureBody
+from api.envelope import TIMESTAMP_DESCRIPTION, FailureBody, RequestBody
 from api.errors import JSON, PROBLEM_JSON, STATUSES
 from api.limits import UNLIMITED
 from api.middleware.compression import accepts_gzip
@@ -40,7 +41,11 @@ NOT_A_COMMAND: Final = {"command": False}
 NOT_A_QUERY: Final = {"query": False}
 """`opt` of routes that read no read model, so that waiting for a position means nothing to them."""
 
+FOR_INSIDERS: Final = {"visitor": True}
+"""`opt` of routes that look themselves at who asks; a token helps there."""
+
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -112,7 +117,73 @@ def describe(
                 for method in handler.http_methods:
                     if operation := path_item.get(str(method).lower()):
                         _complete(operation, handler, str(method), route.path_format, limited=limited)
-    return msgspec.json.encode(document)
+    _close_request_bodies(document)
+    del schemas["ErrorBody"]
+    for name, schema in schemas.items():
+        if "success" in schema.get("properties", {}) and name != "FailureBody":
+            schema["required"] = ["success", *schema.get("required", [])]
+    return msgspec.json.encode(_tidied(document, _plain_names(schemas)))
+
+
+def _plain_names(schemas: Mapping[str, Any]) -> dict[str, str]:
+    """Names without the paths of our modules: `Envelope_OrderView` for `Envelope[OrderView]`, where that is unique."""
+    plain = {
+        name: _NO_NAME.sub("_", schema.get("title", name)).strip("_") for name, schema in schemas.items()
+    }
+    taken = Counter(plain.values())
+    return {name: new for name, new in plain.items() if taken[new] == 1}
+
+
+def _tidied(node: Any, names: Mapping[str, str]) -> Any:
+    """The same with plain names, choices of one replaced by that one, and the format of times."""
+    if isinstance(node, list):
+        return [_tidied(each, names) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if list(node) == ["oneOf"] and len(node["oneOf"]) == 1:
+        return _tidied(node["oneOf"][0], names)
+    tidied = {key: _tidied(value, names) for key, value in node.items()}
+    if isinstance(reference := tidied.get("$ref"), str):
+        place, slash, name = reference.rpartition("/")
+        if place == "#/components/schemas":
+            tidied["$ref"] = f"{place}{slash}{names.get(name, name)}"
+    if isinstance(schemas := tidied.get("schemas"), dict) and "securitySchemes" in tidied:
+        tidied["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
+    if tidied.get("description") == TIMESTAMP_DESCRIPTION and tidied.get("type") == "string":
+        tidied["format"] = "date-time"
+    return tidied
+
+
+def _close_request_bodies(document: dict[str, Any]) -> None:
+    """Say of what callers send that fields which are not expected are refused."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    closed = {struct.__name__ for struct in _subclasses(RequestBody)}
+    found: set[str] = set()
+    todo: list[Any] = [
+        operation["requestBody"]
+        for item in document["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, dict) and "requestBody" in operation
+    ]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, list):
+            todo.extend(node)
+        elif isinstance(node, dict):
+            name = str(node.get("$ref", "")).rpartition("/")[2]
+            if name in schemas and name not in found:
+                found.add(name)
+                todo.append(schemas[name])
+            todo.extend(node.values())
+    for name in found:
+        if schemas[name].get("title") in closed:
+            schemas[name]["additionalProperties"] = False
+
+
+def _subclasses(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for each in struct.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def _complete(
@@ -182,7 +253,7 @@ def _security(handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> list[di
         codes.setdefault(403, []).append("INSUFFICIENT_PERMISSIONS")
     elif "caller" in wanted:
         codes.setdefault(401, []).append("NO_TOKEN")
-    elif "visitor" in wanted:
+    elif "visitor" in wanted or handler.opt.get("visitor"):
         return [{}, {"bearer": []}]
     else:
         return []

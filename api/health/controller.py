@@ -15,6 +15,7 @@ from api.envelope import Envelope, ResponseBody, Timestamp, envelope, timestamp
 from api.errors import Failure, render
 from api.limits import UNLIMITED
 from api.middleware.addresses import is_internal
+from api.openapi import FOR_INSIDERS, errors
 from api.security import SUPER_ADMIN, authenticate
 from api.services import HealthCheck
 from domain.shared.errors import NotAuthenticated, NotPermitted
@@ -26,6 +27,15 @@ CHECK_SECONDS: Final = 2.0
 LAG_SECONDS: Final = 2.0
 DATABASE: Final = "database"
 """The check without which nothing works."""
+
+_REFUSED: Final = (
+    "AUTHENTICATION_REQUIRED",
+    "TOKEN_EXPIRED",
+    "INVALID_TOKEN",
+    "USER_NOT_FOUND",
+    "INSUFFICIENT_PERMISSIONS",
+    "ACCOUNT_SUSPENDED",
+)
 
 
 class HealthView(ResponseBody, frozen=True, kw_only=True):
@@ -78,7 +88,13 @@ class HealthController(Controller):
             )
         )
 
-    @get("/health/detailed", operation_id="detailedHealth", summary="How every part of the service is")
+    @get(
+        "/health/detailed",
+        operation_id="detailedHealth",
+        summary="How every part of the service is",
+        opt=FOR_INSIDERS,
+        responses=errors("SERVICE_UNAVAILABLE", *_REFUSED),
+    )
     async def detailed(self, request: Request[Any, Any, Any]) -> Response[Envelope[DetailedHealthView]]:
         """For administrators and the internal network; 503 when the database is away."""
         await _let_in(request, token=None)
@@ -108,7 +124,14 @@ class HealthController(Controller):
             headers={"Retry-After": "1"},
         )
 
-    @get("/metrics", operation_id="metrics", summary="Figures for Prometheus", media_type=CONTENT_TYPE)
+    @get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Figures for Prometheus",
+        media_type=CONTENT_TYPE,
+        opt=FOR_INSIDERS,
+        responses=errors(*_REFUSED),
+    )
     async def metrics(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """For whoever shows `METRICS_TOKEN`, for administrators, and for the internal network."""
         application = application_of(request)

@@ -41,7 +41,7 @@ _SECURITY: Final = (
 )
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 _TRACE: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
-_QUERY_NAME: Final = re.compile(rb"[\w.\[\]-]{1,40}")
+_QUERY_NAME: Final = re.compile(rb"[A-Za-z0-9_.\[\]-]{1,40}")
 _FORGEABLE: Final = frozenset({b"x-user-id", b"x-user-role"})
 _QUERY_LOGGED: Final = 20
 
@@ -275,10 +275,13 @@ def trace_id_of(traceparent: bytes) -> str | None:
 
 def masked_query(query: bytes) -> str:
     """The names of query parameters without their values: `page=***&q=***`."""
-    names = [part.partition(b"=")[0] for part in query.split(b"&", _QUERY_LOGGED)[:_QUERY_LOGGED]]
-    return "&".join(
-        f"{name.decode('ascii', 'replace') if _QUERY_NAME.fullmatch(name) else '***'}=***" for name in names
-    )
+    shown = []
+    for part in query.split(b"&", _QUERY_LOGGED)[:_QUERY_LOGGED]:
+        name, equals, _ = part.partition(b"=")
+        # What has no name may be the secret itself.
+        known = equals and _QUERY_NAME.fullmatch(name) is not None
+        shown.append(f"{name.decode('ascii')}=***" if known else "***")
+    return "&".join(shown)
 
 
 _SAFE_URL: Final = re.compile(rb"[^A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]")

@@ -31,6 +31,7 @@ from application.shared.command import StoreUnavailable
 from application.shared.loop import CommandLoop
 from domain.shared.money import Money
 from infrastructure.identity import new_id
+from infrastructure.security.secrets import fresh_secret, fresh_secrets
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
 from tests.support.commands import CLAIMS, TestClock
@@ -74,14 +75,14 @@ class OpenOfficeRequest(RequestBody, frozen=True, kw_only=True):
 
     office_name: Annotated[str, msgspec.Meta(min_length=2, max_length=20)]
     seats: Annotated[int, msgspec.Meta(ge=0, le=1000)]
-    best_seats: list[Seat] = []
+    best_seats: list[Seat] = msgspec.field(default_factory=list)
     price: MoneyRequest | None = None
 
 
 class Anything(RequestBody, frozen=True, kw_only=True):
     """A body with room for whatever."""
 
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class SignIn(RequestBody, frozen=True, kw_only=True):
@@ -351,20 +352,17 @@ def settings_with(**variables: str) -> Settings:
 
 
 PRODUCTION: Mapping[str, str] = {
+    **fresh_secrets(),
     "APP_ENV": "production",
     "APP_URL": "https://api.shop.test",
     "FRONTEND_URL": "https://shop.test",
     "OPENAPI_ENABLED": "true",
-    "DATABASE_URL": "postgresql://daftar:kX92mvQ0pLr7@db/daftar",
-    "REDIS_URL": "redis://:kX92mvQ0pLr7@redis:6379/0",
-    "NATS_URL": "nats://kX92mvQ0pLr7@nats:4222",
-    "JWT_SECRET": "5f1d0c6e9b7a48239e0c1b2a3d4f5e6a7b8c9d0e1f2a3b4c",
-    "JWT_REFRESH_SECRET": "a7b8c9d0e1f2a3b4c5f1d0c6e9b7a48239e0c1b2a3d4f5e6",
-    "PASSWORD_PEPPER": "c5f1d0c6e9b7a48239e0c1b2a3d4f5e6a7b8c9d0e1f2a3b4",
-    "ENCRYPTION_KEY": "0123456789abcdeffedcba98765432100f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "DATABASE_URL": f"postgresql://daftar:{fresh_secret()}@db/daftar",
+    "REDIS_URL": f"redis://:{fresh_secret()}@redis:6379/0",
+    "NATS_URL": f"nats://{fresh_secret()}@nats:4222",
     "S3_ENDPOINT": "https://s3.shop.test",
-    "S3_ACCESS_KEY": "kX92mvQ0pLr7",
-    "S3_SECRET_KEY": "vQ0pLr7kX92mvQ0pLr7kX92m",
+    "S3_ACCESS_KEY": "daftar-media",
+    "S3_SECRET_KEY": fresh_secret(),
     "SMTP_HOST": "mail.shop.test",
     "SMTP_FROM": "shop@shop.test",
 }

@@ -1,0 +1,1 @@
+"""Routes of accounts: signing up, in and out, profiles, what admins do."""

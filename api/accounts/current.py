@@ -1,0 +1,24 @@
+"""An account as the log has it at this moment: signing up is followed by `GET /auth/me` at once."""
+
+from typing import Final
+from uuid import UUID
+
+from api.security import AccountGone
+from application.accounts.handlers import KINDS
+from application.shared.store import EventStore
+from domain.accounts.account import Account
+
+_ACCOUNT: Final = next(kind for kind in KINDS if kind.state is Account)
+
+
+async def current_account(store: EventStore, account_id: UUID) -> Account:
+    """The account, not a read model's view of a while ago.
+
+    Raises:
+        AccountGone: there is none.
+        StoreUnavailable: the log is away.
+    """
+    state = (await store.load({account_id: _ACCOUNT}))[account_id].state
+    if not isinstance(state, Account):
+        raise AccountGone("This account does not exist any more.")
+    return state

@@ -1,0 +1,197 @@
+"""What is shown of accounts, and to whom: allow-lists, never a filtered record (requirements ACC-21)."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from api.envelope import ResponseBody, Timestamp, timestamp
+from application.accounts.results import Registered, SellerDecision, SignedIn
+from domain.accounts.account import Account
+from domain.accounts.roles import AccountKind, AccountStatus, Role
+from projections.accounts import account_directory as directory
+
+Token = Annotated[str, msgspec.Meta(description="A JSON Web Token")]
+ExpiresIn = Annotated[int, msgspec.Meta(description="For how many seconds the access token is good", ge=0)]
+
+
+class UserView(ResponseBody, frozen=True, kw_only=True):
+    """An account as its owner sees it; email, name and phone are null once they are erased."""
+
+    id: UUID
+    email: str | None
+    name: str | None
+    phone: str | None
+    role: Role
+    status: AccountStatus
+    kind: AccountKind
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return f"UserView(id={self.id})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("id", self.id)]
+
+    @classmethod
+    def of(cls, account: Account | SignedIn) -> "UserView":
+        """Show an account to its owner."""
+        return cls(
+            id=account.account_id,
+            email=account.email,
+            name=account.name,
+            phone=account.phone,
+            role=account.role,
+            status=account.status,
+            kind=account.kind,
+        )
+
+    @classmethod
+    def of_new(cls, new: Registered, *, email: str, name: str, phone: str | None) -> "UserView":
+        """Show an account to whoever has just registered it with these data, as they are kept."""
+        return cls(
+            id=new.account_id,
+            email=email,
+            name=name,
+            phone=phone,
+            role=new.role,
+            status=new.status,
+            kind=new.kind,
+        )
+
+
+class SignedInView(ResponseBody, frozen=True, kw_only=True):
+    """Somebody is signed in: send `accessToken` as `Authorization: Bearer`, keep both tokens where no script finds them."""
+
+    user: UserView
+    access_token: Token
+    refresh_token: Token
+    expires_in: ExpiresIn
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme (RFC 6750)
+
+    def __repr__(self) -> str:
+        """Without the tokens."""
+        return f"SignedInView(user={self.user!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("user", self.user)]
+
+
+class RegisteredView(ResponseBody, frozen=True, kw_only=True):
+    """A new account. A customer is signed in at once; a seller waits for an admin's word and gets no tokens."""
+
+    user: UserView
+    access_token: Token | UnsetType = UNSET
+    refresh_token: Token | UnsetType = UNSET
+    expires_in: ExpiresIn | UnsetType = UNSET
+    token_type: Literal["Bearer"] | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        """Without the tokens."""
+        return f"RegisteredView(user={self.user!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("user", self.user)]
+
+
+class SellerDecisionView(ResponseBody, frozen=True, kw_only=True):
+    """How a seller's application stands now."""
+
+    account_id: UUID
+    status: AccountStatus
+
+    @classmethod
+    def of(cls, decision: SellerDecision) -> "SellerDecisionView":
+        """Show a decision."""
+        return cls(account_id=decision.account_id, status=decision.status)
+
+
+class PublicProfileView(ResponseBody, frozen=True, kw_only=True):
+    """What everybody who is signed in may know of somebody: no email, no phone, no status (requirements ACC-31)."""
+
+    id: UUID
+    name: str | None
+    role: Role
+    business_name: str | None
+    avatar_url: str | None
+    registered_at: Timestamp
+
+    @classmethod
+    def of(cls, profile: directory.PublicProfile) -> "PublicProfileView":
+        """Show a profile."""
+        return cls(
+            id=profile.account_id,
+            name=profile.name,
+            role=profile.role,
+            business_name=profile.business_name,
+            avatar_url=profile.avatar_url,
+            registered_at=timestamp(profile.registered_at),
+        )
+
+
+class AccountView(ResponseBody, frozen=True, kw_only=True):
+    """An account as admins see it; what was erased is null."""
+
+    id: UUID
+    email: str | None
+    name: str | None
+    phone: str | None
+    role: Role
+    status: AccountStatus
+    kind: AccountKind
+    business_name: str | None
+    avatar_url: str | None
+    registered_at: Timestamp
+    last_login_at: Timestamp | None
+
+    @classmethod
+    def of(cls, account: directory.AccountView) -> "AccountView":
+        """Show an account to an admin."""
+        return cls(
+            id=account.account_id,
+            email=account.email,
+            name=account.name,
+            phone=account.phone,
+            role=account.role,
+            status=account.status,
+            kind=account.kind,
+            business_name=account.business_name,
+            avatar_url=account.avatar_url,
+            registered_at=timestamp(account.registered_at),
+            last_login_at=None if account.last_login_at is None else timestamp(account.last_login_at),
+        )
+
+
+class SellerApplicationView(ResponseBody, frozen=True, kw_only=True):
+    """A seller's wish to sell here, and what became of it; undecided ones have no `decidedAt`."""
+
+    account_id: UUID
+    status: AccountStatus
+    email: str | None
+    name: str | None
+    phone: str | None
+    business_name: str | None
+    applied_at: Timestamp
+    decided_at: Timestamp | None
+    decided_by: UUID | None
+    rejection_reason: str | None
+
+    @classmethod
+    def of(cls, application: directory.SellerApplication) -> "SellerApplicationView":
+        """Show an application to an admin."""
+        return cls(
+            account_id=application.account_id,
+            status=application.status,
+            email=application.email,
+            name=application.name,
+            phone=application.phone,
+            business_name=application.business_name,
+            applied_at=timestamp(application.applied_at),
+            decided_at=None if application.decided_at is None else timestamp(application.decided_at),
+            decided_by=application.decided_by,
+            rejection_reason=application.rejection_reason,
+        )

@@ -1,0 +1,1 @@
+"""Routes of figures: what the house and its sellers sold."""

@@ -1,0 +1,1 @@
+"""Routes of listings: the catalogue for everybody, the shelf for its sellers."""

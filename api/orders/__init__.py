@@ -1,0 +1,1 @@
+"""Routes of orders: the buyer's, the seller's and staff's."""

@@ -1,0 +1,1 @@
+"""Redis, real ones, there and away."""
