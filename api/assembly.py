@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 import msgspec
-from minio import Minio
 from redis.asyncio import Redis
 
 from api.context import Connection, application_of
@@ -16,11 +15,11 @@ from api.services import HealthCheck, Standing
 from application.accounts.directory import ClaimedEmails
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
-from application.orders.commands import OrderTerms
 from application.payments.desk import PaymentDesk
 from application.payments.ports import GatewayRegistry, PaymentGateway
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
+from domain.orders.amounts import OrderTerms
 from infrastructure.bootstrap import Machinery, Pool, kinds_by_name
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
@@ -30,6 +29,7 @@ from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
 from infrastructure.standing import AccountStandings
+from projections.listings.catalogue import Catalogue
 from projections.shared.reader import Reader
 
 
@@ -51,6 +51,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     gateways: GatewayRegistry
     payment_desk: PaymentDesk
     order_terms: OrderTerms
+    catalogue: Catalogue
 
 
 def services_of(connection: Connection) -> AppServices:
@@ -194,6 +195,7 @@ def _object_store_answers(settings: Settings) -> None:
     from urllib.parse import urlsplit
 
     import urllib3
+    from minio import Minio
 
     store = settings.s3
     assert store.endpoint is not None

@@ -1,7 +1,10 @@
 """The API role: one worker process, sharing its port with its siblings."""
 
+import asyncio
 import contextlib
+import signal
 import socket
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import uvicorn
@@ -20,7 +23,7 @@ async def serve_api(tools: Machinery) -> None:
         application = create_app(services)
         listener = listen(settings)
         stack.enter_context(contextlib.closing(listener))
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 application,
                 loop="uvloop",
@@ -38,6 +41,22 @@ async def serve_api(tools: Machinery) -> None:
             )
         )
         await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends in order on SIGTERM and SIGINT, and lets the process end with exit code 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As the base class, but without raising the signal again once everything is closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -1,8 +1,8 @@
 """How accounts stand now, kept in memory for a few seconds (requirements TOK-07)."""
 
 import time
-from typing import Final, TypeVar
 from collections.abc import Callable
+from typing import Final, TypeVar
 from uuid import UUID
 
 from application.shared.store import EventStore, Kind

@@ -61,3 +61,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     event: DomainEvent
     recorded_at: datetime
     metadata: Metadata | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, as far as that is known; else when it was recorded."""
+        return self.metadata.occurred_at if self.metadata is not None else self.recorded_at

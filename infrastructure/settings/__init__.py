@@ -80,6 +80,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: Secret | None
     """`NATS_URL`: one URL, or several of one cluster separated by commas; nothing means the embedded server."""
 
+    nats_prefix: str
+    """`NATS_PREFIX`: what streams and subjects begin with; installations that share a NATS account differ in it."""
+
+    message_deliveries: int
+    """`WORKFLOW_MAX_DELIVERIES`: how often a workflow tries a message before it becomes a dead letter."""
+
     tokens: TokenSettings
     passwords: PasswordSettings
     encryption: EncryptionSettings
@@ -140,6 +146,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             database=servers.database(reading),
             redis_url=servers.redis_url(reading),
             nats_url=servers.nats_url(reading),
+            nats_prefix=servers.nats_prefix(reading),
+            message_deliveries=servers.message_deliveries(reading),
             tokens=house.tokens(reading),
             passwords=house.passwords(reading),
             encryption=house.encryption(reading),

@@ -72,6 +72,17 @@ def redis_url(reading: Reading) -> Secret | None:
     return url
 
 
+def nats_prefix(reading: Reading) -> str:
+    """What the names of streams and subjects begin with."""
+    word = text(32, like=r"[a-z][a-z0-9_]*", what="a word of lower-case letters, digits and underscores")
+    return reading.env.read("NATS_PREFIX", word, "daftar")
+
+
+def message_deliveries(reading: Reading) -> int:
+    """How often a workflow tries a message before it is parked."""
+    return reading.env.read("WORKFLOW_MAX_DELIVERIES", whole_number(1, 100), 5)
+
+
 def nats_url(reading: Reading) -> Secret | None:
     """NATS: one URL, or those of a cluster."""
     env = reading.env

@@ -36,6 +36,7 @@ class Table(Generic[R]):
         fields = msgspec.structs.fields(row)
         self.fields = tuple(field.name for field in fields)
         self._json = tuple(field.name for field in fields if _is_json(field.type))
+        self._texts = frozenset(field.name for field in fields if field.type is str)
         unknown = set(key) - set(self.fields)
         if unknown:
             raise TypeError(f"{name}: key {unknown} is no field of {row.__name__}")
@@ -89,7 +90,10 @@ class Table(Generic[R]):
 
     def select(self, physical: str) -> sql.Composed:
         """Rows by a list of keys, given as one array for each column of the key."""
-        arrays = sql.SQL(", ").join([sql.Placeholder()] * len(self.key))
+        # The driver sends texts without a type, and PostgreSQL does not guess that of `unnest`.
+        arrays = sql.SQL(", ").join(
+            sql.SQL("%s::text[]") if name in self._texts else sql.Placeholder() for name in self.key
+        )
         join = sql.SQL(" AND ").join(
             sql.SQL("t.{0} = wanted.{0}").format(sql.Identifier(name)) for name in self.key
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -129,7 +130,7 @@ def environment_of(servers: Mapping[str, str], database_url: str, **more: str) -
         "ENCRYPTION_KEY": "d1" * 32,
         "SUPER_ADMIN_EMAIL": ADMIN_EMAIL,
         "SUPER_ADMIN_PASSWORD": ADMIN_PASSWORD,
-        "MAX_PRICE": "usd:999999.99",
+        "NATS_PREFIX": f"t{uuid4().hex[:12]}",
         "PYTHONUNBUFFERED": "1",
         **more,
     }

@@ -1,0 +1,1 @@
+"""Telling people: what is worth a mail, and how it leaves."""

@@ -1,0 +1,1 @@
+"""Notifications: what people were told, over which channel, and whether it left."""

@@ -1,0 +1,161 @@
+"""The only module that knows every concrete class: what the program is made of, as dictionaries that can be read."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+import domain.accounts.events
+import domain.carts.events
+import domain.categories.events
+import domain.inventory.events
+import domain.listings.events
+import domain.notifications.events
+import domain.orders.events
+import domain.payments.events
+import domain.payouts.events
+from application.accounts import handlers as accounts
+from application.carts import handlers as carts
+from application.categories import handlers as categories
+from application.inventory import handlers as inventory
+from application.listings import handlers as listings
+from application.notifications import handlers as notifications
+from application.orders import handlers as orders
+from application.payments import handlers as payments
+from application.payouts import handlers as payouts
+from application.shared.command import Command
+from application.shared.loop import CommandLoop, Handler
+from application.shared.store import Kind
+from domain.shared import claims
+from infrastructure.event_store.codec import Codec
+from infrastructure.event_store.keyring import Keyring
+from infrastructure.event_store.log import PostgresLog
+from infrastructure.event_store.names import EventNames, Upcaster
+from infrastructure.event_store.postgres import PostgresEventStore, open_pool
+from infrastructure.identity import new_id, utc_now
+from infrastructure.security.cipher import KeyWrapper
+from infrastructure.settings import Settings
+from projections.accounts.account_directory import AccountDirectory
+from projections.analytics.sales_daily import SalesDailyProjection
+from projections.analytics.seller_daily import SellerDailyProjection
+from projections.carts.cart_view import CartViewProjection
+from projections.categories.category_list import CategoryList
+from projections.listings.listing_detail import ListingDetailProjection
+from projections.orders.customer_orders import CustomerOrdersProjection
+from projections.orders.order_detail import OrderDetailProjection
+from projections.orders.seller_orders import SellerOrdersProjection
+from projections.payments.payment_ledger import PaymentLedgerProjection
+from projections.payouts.seller_earnings import SellerEarningsProjection
+from projections.shared.projection import Projection
+
+EVENT_MODULES = (
+    domain.accounts.events,
+    domain.carts.events,
+    domain.categories.events,
+    domain.inventory.events,
+    domain.listings.events,
+    domain.notifications.events,
+    domain.orders.events,
+    domain.payments.events,
+    domain.payouts.events,
+    claims,
+)
+
+UPCASTERS: dict[str, Upcaster] = {}
+"""Outdated stored names, each with the function that makes its fields those of the next version."""
+
+_CONTEXTS = (accounts, carts, categories, inventory, listings, notifications, orders, payments, payouts)
+
+HANDLERS: dict[type[Command], Handler] = {
+    command: handler for context in _CONTEXTS for command, handler in context.HANDLERS.items()
+}
+
+KINDS: tuple[Kind[Any], ...] = (
+    Kind("claim", claims.Claim, claims.evolve),
+    *(kind for context in _CONTEXTS for kind in context.KINDS),
+)
+
+PROJECTIONS: tuple[Projection, ...] = (
+    AccountDirectory(),
+    CartViewProjection(),
+    CategoryList(),
+    CustomerOrdersProjection(),
+    ListingDetailProjection(),
+    OrderDetailProjection(),
+    PaymentLedgerProjection(),
+    SalesDailyProjection(),
+    SellerDailyProjection(),
+    SellerEarningsProjection(),
+    SellerOrdersProjection(),
+)
+"""Every read model."""
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+
+class Machinery:
+    """What every role needs to read and write the log: names, keys, codec."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Opens nothing yet."""
+        self.settings = settings
+        self.wrapper = KeyWrapper(settings.encryption.key, settings.encryption.previous_keys)
+        self.names = EventNames(EVENT_MODULES, UPCASTERS)
+        self.codec = Codec(self.names, Keyring(self.wrapper))
+        self.new_id = new_id
+        self.clock = utc_now
+
+    @property
+    def database_url(self) -> str:
+        """Where the log is.
+
+        Raises:
+            LookupError: no database is configured and none was started.
+        """
+        if self.settings.database.url is None:
+            raise LookupError("DATABASE_URL is not set.")
+        return self.settings.database.url.reveal()
+
+    def connect(self, *, name: str) -> psycopg.Connection[Any]:
+        """A synchronous connection of one's own, in autocommit mode."""
+        return psycopg.connect(self.database_url, autocommit=True, application_name=name, connect_timeout=10)
+
+    def open_log(self, *, name: str) -> PostgresLog:
+        """The log over a connection of its own; close it with `PostgresLog.close`."""
+        return PostgresLog(self.connect(name=f"{name}-log"), self.codec)
+
+    @asynccontextmanager
+    async def open_pool(self, *, name: str) -> AsyncIterator[Pool]:
+        """Connections for asynchronous work."""
+        database = self.settings.database
+        pool = await open_pool(
+            self.database_url, min_size=database.pool_min, max_size=database.pool_max, name=name
+        )
+        try:
+            yield pool
+        finally:
+            await pool.close()
+
+    @asynccontextmanager
+    async def open_commands(self, pool: Pool) -> AsyncIterator[tuple[CommandLoop, PostgresEventStore]]:
+        """A running command loop over the event store."""
+        async with AsyncExitStack() as stack:
+            store = PostgresEventStore(pool, self.codec, self.wrapper)
+            stack.push_async_callback(store.aclose)
+            loop = CommandLoop(
+                store,
+                handlers=HANDLERS,
+                kinds=KINDS,
+                clock=utc_now,
+                new_id=new_id,
+                queue_size=self.settings.process.command_queue_size,
+            )
+            await stack.enter_async_context(loop)
+            yield loop, store
+
+
+def kinds_by_name() -> Mapping[str, Kind[Any]]:
+    """Kinds of streams by the word that tools and URLs use."""
+    return {kind.name: kind for kind in KINDS}

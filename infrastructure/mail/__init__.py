@@ -1,0 +1,1 @@
+"""Mail: the words, filled into templates, and the ways out."""

@@ -1,0 +1,34 @@
+"""Which way out the settings choose for mail (requirements NTF-11)."""
+
+from application.notifications.ports import Mailer
+from infrastructure.mail.log import LogMailer
+from infrastructure.mail.resend import ResendMailer
+from infrastructure.mail.smtp import SmtpMailer
+from infrastructure.settings import MailSettings, MailTransport
+
+
+class MailNotConfigured(LookupError):
+    """The settings choose a way out for mail and lack what it needs."""
+
+    code = "MAIL_NOT_CONFIGURED"
+
+
+def make_mailer(settings: MailSettings) -> Mailer:
+    """The mailer for `MAIL_TRANSPORT`. It opens nothing yet.
+
+    Raises:
+        MailNotConfigured: no server or key is named, and no embedded server was started.
+    """
+    match settings.transport:
+        case MailTransport.SMTP:
+            if settings.smtp is None:
+                raise MailNotConfigured("MAIL_TRANSPORT is smtp, and SMTP_HOST is not set.")
+            return SmtpMailer(settings.smtp, sender=settings.sender, company_name=settings.company_name)
+        case MailTransport.RESEND:
+            if settings.resend_api_key is None:
+                raise MailNotConfigured("MAIL_TRANSPORT is resend, and RESEND_API_KEY is not set.")
+            return ResendMailer(
+                settings.resend_api_key, sender=settings.sender, company_name=settings.company_name
+            )
+        case MailTransport.LOG:
+            return LogMailer()

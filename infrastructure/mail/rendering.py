@@ -1,0 +1,93 @@
+"""Fills in the mail templates: `templates/<name>.txt`, whose first line is the subject, and `templates/<name>.html`."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+import jinja2
+
+from application.notifications.ports import Template, Words
+from domain.shared.money import Money
+from domain.shared.personal import ERASED
+from infrastructure.settings import HttpSettings, MailSettings
+
+SUBJECT: Final = "Subject: "
+LONGEST_SUBJECT: Final = 200
+
+
+class UnknownTemplate(LookupError):
+    """There is no such template, or it is not whole: a bug, found when the program starts."""
+
+
+class JinjaRenderer:
+    """Implements `application.notifications.ports.Renderer`. All templates are loaded and compiled at once.
+
+    In HTML every variable is escaped. A variable that a template needs and does not get is an error.
+    """
+
+    def __init__(self, mail: MailSettings, http: HttpSettings) -> None:
+        """The settings give what every template knows: `appUrl`, `frontendUrl`, `supportEmail`, `companyName`.
+
+        Raises:
+            UnknownTemplate: a template is missing from the package.
+        """
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("infrastructure.mail", "templates"),
+            autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters |= {"money": _money, "day": _day, "line": _line, "web_link": _web_link}
+        environment.globals |= {
+            "appUrl": http.app_url,
+            "frontendUrl": http.frontend_url,
+            "supportEmail": mail.support_email,
+            "companyName": mail.company_name,
+        }
+        try:
+            self._templates = {
+                template: (
+                    environment.get_template(f"{template.value}.txt"),
+                    environment.get_template(f"{template.value}.html"),
+                )
+                for template in Template
+            }
+        except jinja2.TemplateError as error:
+            raise UnknownTemplate(f"A mail template cannot be used: {error}") from error
+
+    def render(self, template: Template, variables: Mapping[str, object]) -> Words:
+        """See the port.
+
+        Raises:
+            UnknownTemplate: there is no such template.
+        """
+        if template not in self._templates:
+            raise UnknownTemplate(f"There is no mail template {template!r}.")
+        text, html = self._templates[template]
+        subject, _, body = text.render(variables).partition("\n")
+        return Words(
+            subject=_line(subject.removeprefix(SUBJECT))[:LONGEST_SUBJECT],
+            text=body.strip() + "\n",
+            html=html.render(variables),
+        )
+
+
+def _money(amount: Money) -> str:
+    return f"{amount.decimal():,f} {amount.currency.upper()}"
+
+
+def _day(moment: date) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _line(text: object) -> str:
+    """A text as one line, so that what somebody wrote cannot look like a part of the mail; nothing for what is erased."""
+    shown = "" if text is None or text == ERASED else str(text)
+    return " ".join("".join(c if c.isprintable() else " " for c in shown).split())
+
+
+def _web_link(url: str | None) -> str:
+    """The address if it is one of the web, else nothing: no mail of ours runs a script."""
+    return url if url is not None and url.startswith(("https://", "http://")) else ""

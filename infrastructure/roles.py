@@ -1,0 +1,165 @@
+"""What runs behind the API: the roles that follow the log, together in one process or each in its own (design §9)."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from typing import Final
+
+import psycopg
+import structlog
+
+from application.shared.command import StoreUnavailable
+from application.shared.loop import CommandLoop
+from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.messaging.consumers import run_workflows
+from infrastructure.messaging.consuming import Terms
+from infrastructure.messaging.publisher import run_publisher
+from infrastructure.messaging.streams import StreamNames
+from infrastructure.migrations.migrate import migrate
+from projections.shared.log import LogGap
+from projections.shared.rebuild import create_missing, rebuild
+from projections.shared.runner import ProjectionRunner
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS: Final = 1.0
+"""Between attempts to reach a server that is away."""
+
+CLEAN_UP_SECONDS: Final = 3600.0
+"""Between deletions of what is kept for a time only (requirements JOB-06)."""
+
+CLEAN_UP_LOCK: Final = 0x0DAF7A14
+
+
+class RoleContext:
+    """What the roles of one process share."""
+
+    def __init__(self, machinery: Machinery, commands: CommandLoop, store: PostgresEventStore) -> None:
+        """The loop is running."""
+        self.machinery = machinery
+        self.settings = machinery.settings
+        self.codec = machinery.codec
+        self.database_url = machinery.database_url
+        self.new_id = machinery.new_id
+        self.clock = machinery.clock
+        self.commands = commands
+        self.store = store
+
+
+Role = Callable[[RoleContext, asyncio.Event], Awaitable[None]]
+
+
+def bring_schema_up_to_date(machinery: Machinery) -> list[str]:
+    """Migrate the write side, create read models that are missing, rebuild those whose shape has changed.
+
+    Returns what was done, a line each. Safe to run in several processes at once.
+    """
+    with machinery.connect(name="daftar-migrate") as connection:
+        done = [f"applied {name}" for name in migrate(connection)]
+        changed = create_missing(connection, PROJECTIONS)
+        for projection in PROJECTIONS:
+            if projection.name in changed:
+                history = machinery.open_log(name="daftar-migrate")
+                try:
+                    rebuild(connection, projection, history)
+                finally:
+                    history.close()
+                done.append(f"rebuilt {projection.name}")
+    return done
+
+
+async def run_projector(context: RoleContext, stopped: asyncio.Event) -> None:
+    """Keep all read models in step with the log. It works in a thread, since it reads and writes synchronously."""
+    ending = threading.Event()
+    work = asyncio.create_task(asyncio.to_thread(_project, context.machinery, ending))
+    try:
+        await stopped.wait()
+    finally:
+        ending.set()
+        await work
+
+
+def _project(machinery: Machinery, ending: threading.Event) -> None:
+    away = False
+    while not ending.is_set():
+        try:
+            _follow(machinery, ending)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            if not away:
+                log.warning("projector_lost_database")
+            away = True
+            ending.wait(PAUSE_SECONDS)
+        except LogGap as gap:
+            # Reading on would lose an event for good. An operator must look; meanwhile keep saying so.
+            log.critical("log_has_a_gap", reason=str(gap))
+            ending.wait(30.0)
+        else:
+            away = False
+
+
+def _follow(machinery: Machinery, ending: threading.Event) -> None:
+    def on_error(name: str, error: Exception) -> None:
+        log.error("projection_failed", projection=name, exc_info=error)
+
+    history = machinery.open_log(name="daftar-projector")
+    try:
+        with machinery.connect(name="daftar-projector") as connection:
+            ProjectionRunner(PROJECTIONS, history, connection, on_error=on_error).run(ending.is_set)
+    finally:
+        history.close()
+
+
+async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:
+    """Run jobs by the clock; among several processes one at a time."""
+    while not stopped.is_set():
+        try:
+            forgotten = await context.store.forget_old_answers()
+            log.info("old_answers_forgotten", count=forgotten)
+        except StoreUnavailable:
+            log.warning("clean_up_postponed")
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS):
+                await stopped.wait()
+        except TimeoutError:
+            continue
+
+
+async def _run_publisher(context: RoleContext, stopped: asyncio.Event) -> None:
+    await run_publisher(context, stopped, names=StreamNames(context.settings.nats_prefix))
+
+
+async def _run_workflows(context: RoleContext, stopped: asyncio.Event) -> None:
+    await run_workflows(
+        context,
+        stopped,
+        names=StreamNames(context.settings.nats_prefix),
+        terms=Terms(max_deliveries=context.settings.message_deliveries),
+    )
+
+
+ROLES: Final[Mapping[str, Role]] = {
+    "projector": run_projector,
+    "publisher": _run_publisher,
+    "workflows": _run_workflows,
+    "scheduler": run_scheduler,
+}
+"""The background roles by name."""
+
+
+async def run_roles(machinery: Machinery, names: Collection[str], stopped: asyncio.Event) -> None:
+    """Run these roles until told to stop. The end of one is the end of all: the supervisor starts them anew."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(machinery.open_pool(name="daftar-background"))
+        commands, store = await stack.enter_async_context(machinery.open_commands(pool))
+        context = RoleContext(machinery, commands, store)
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(_run(name, context, stopped), name=name)
+
+
+async def _run(name: str, context: RoleContext, stopped: asyncio.Event) -> None:
+    log.info("role_started", role=name)
+    await ROLES[name](context, stopped)
+    log.info("role_stopped", role=name)

@@ -1,0 +1,1 @@
+"""Figures of the whole marketplace and of single sellers, day by day."""

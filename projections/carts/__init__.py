@@ -1,0 +1,1 @@
+"""What customers see of their carts."""

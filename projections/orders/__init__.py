@@ -1,0 +1,1 @@
+"""What customers, sellers and staff see of orders."""

@@ -1,0 +1,1 @@
+"""What customers and staff see of payments."""

@@ -1,0 +1,1 @@
+"""What sellers see of their earnings."""
