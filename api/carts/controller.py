@@ -149,9 +149,7 @@ class CartController(Controller):
     ) -> Response[Envelope[ChangedCartView]]:
         """Put so many more pieces of a listing that is on sale into the cart."""
         command = AddCartItem(listing_id=data.listing_id, quantity=data.quantity)
-        return await submit(
-            request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller))
-        )
+        return await submit(request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller)))
 
     @patch(
         "/items/{listing_id:uuid}",
@@ -167,9 +165,7 @@ class CartController(Controller):
     ) -> Response[Envelope[ChangedCartView]]:
         """Have exactly so many pieces of a listing in the cart; to have none, remove it."""
         command = ChangeCartItemQuantity(listing_id=listing_id, quantity=data.quantity)
-        return await submit(
-            request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller))
-        )
+        return await submit(request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller)))
 
     @delete("/items/{listing_id:uuid}", status_code=200, summary="Take a listing out of the cart")
     async def remove(
@@ -180,9 +176,7 @@ class CartController(Controller):
     ) -> Response[Envelope[ChangedCartView]]:
         """Take a listing out, whether or not it is still on sale; one that is not there is out already."""
         command = RemoveCartItem(listing_id=listing_id)
-        return await submit(
-            request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller))
-        )
+        return await submit(request, command, ChangedCartView.of, kind=KIND, entity=cart_id(_owner(caller)))
 
     @delete("/", status_code=200, summary="Empty the cart")
     async def clear(

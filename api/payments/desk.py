@@ -52,9 +52,7 @@ class WatchedCommands:
         if self._versions is not None and isinstance(command, ShowPayment):
             versions, self._versions = self._versions, None
             if done.version not in versions:
-                raise StaleVersion(
-                    f"The version is {done.version}.", details={"version": done.version or 0}
-                )
+                raise StaleVersion(f"The version is {done.version}.", details={"version": done.version or 0})
         return done
 
 

@@ -213,9 +213,7 @@ class Trial:
                 "stockQuantity": stock,
                 "tags": ["online retail"],
             }
-            listing_id = (await self._ask(self._http.post, "/listings", body, token=self._seller_token)).data[
-                "id"
-            ]
+            listing_id = (await self._ask(self._http.post, "/listings", body, token=self._seller_token)).data["listingId"]
             path = f"/listings/{listing_id}/publish"
             _ = (await self._ask(self._http.post, path, token=self._seller_token)).data
             self._tags[code] = PriceTag(listing_id, first_price[code])
@@ -381,19 +379,19 @@ class Trial:
         today = datetime.now(UTC).date()
         window = f"from={today - timedelta(days=3)}&to={today + timedelta(days=1)}&currency={CURRENCY}"
         days = (await self._ask(self._http.get, f"/seller/dashboard?{window}", token=self._seller_token)).data
-        series = days["series"] if isinstance(days, dict) else days
+        series = days["series"]
         sums = {
             "ordersPlaced": sum(day["ordersPlaced"] for day in series),
             "ordersConfirmed": sum(day["ordersConfirmed"] for day in series),
             "ordersCancelled": sum(day["ordersCancelled"] for day in series),
-            "subtotal": sum(minor(day["subtotal"]) for day in series),
+            "gross": sum(minor(day["gross"]) for day in series),
             "units": sum(day["units"] for day in series),
         }
         expected = {
             "ordersPlaced": len(orders),
             "ordersConfirmed": len(orders),
             "ordersCancelled": sum(order.cancelled for order in orders),
-            "subtotal": sum(order.subtotal for order in orders),
+            "gross": sum(order.subtotal for order in orders),
             "units": sum(line.quantity for order in orders for line in order.lines.values()),
         }
         for name, value in expected.items():
@@ -404,7 +402,7 @@ class Trial:
     async def _check_customer(self, when: str, customer: str) -> None:
         mine = self._orders[customer]
         listed = await self._pages("/orders", self._tokens[customer])
-        shown = {order["id"]: order for order in listed}
+        shown = {order["orderId"]: order for order in listed}
         self._compare(f"{when}: orders of {customer}", len(shown), len(mine))
         for order in mine:
             row = shown.get(order.order_id)
@@ -432,7 +430,7 @@ class Trial:
     async def _check_stock(self, when: str, code: str) -> None:
         path = f"/listings/{self._tags[code].listing_id}"
         listing = (await self._ask(self._http.get, path, token=self._seller_token)).data
-        self._compare(f"{when}: stock of {code}", listing["stockQuantity"], self._stock[code])
+        self._compare(f"{when}: stock of {code}", listing["quantity"], self._stock[code])
         self._compare(f"{when}: available of {code}", listing["available"], self._stock[code])
 
     # --- machinery -----------------------------------------------------------------------------------------
