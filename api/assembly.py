@@ -16,14 +16,13 @@ from application.accounts.directory import ClaimedEmails
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
 from application.payments.desk import PaymentDesk
-from application.payments.ports import GatewayRegistry, PaymentGateway
+from application.payments.ports import GatewayRegistry
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
 from domain.orders.amounts import OrderTerms
-from infrastructure.bootstrap import Machinery, Pool, kinds_by_name
+from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
-from infrastructure.payments.sandbox import SandboxGateway
 from infrastructure.reachable import mail_answers, nats_answers
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
@@ -91,7 +90,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         passwords = PasswordHasher(pepper=settings.passwords.pepper, rounds=settings.passwords.bcrypt_rounds)
         stack.callback(passwords.close)
         reader = Reader(pool)
-        gateways = payment_gateways(settings)
+        gateways = tools.payment_gateways()
         yield AppServices(
             settings=settings,
             commands=commands,
@@ -120,6 +119,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 new_id=tools.new_id,
                 session_lifetime=settings.tokens.refresh_lifetime,
             ),
+            catalogue=Catalogue(reader),
             gateways=gateways,
             payment_desk=PaymentDesk(gateways, commands),
             order_terms=OrderTerms(
@@ -144,19 +144,6 @@ def token_issuer(settings: Settings, clock: Clock) -> TokenIssuer:
         previous_access_secrets=tokens.previous_access_secrets,
         previous_refresh_secrets=tokens.previous_refresh_secrets,
     )
-
-
-def payment_gateways(settings: Settings) -> GatewayRegistry:
-    """The providers that the settings switch on."""
-    gateways: list[PaymentGateway] = []
-    if settings.payments.sandbox:
-        gateways.append(SandboxGateway(derived_key(settings, b"sandbox")))
-    return GatewayRegistry(gateways)
-
-
-def derived_key(settings: Settings, purpose: bytes) -> bytes:
-    """A key for one purpose, from the pepper; the same in every process of an installation."""
-    return hmac.digest(settings.passwords.pepper.reveal().encode(), b"daftar " + purpose, "sha256")
 
 
 class keyed_hash:  # noqa: N801 - it is called like a function

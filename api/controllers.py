@@ -3,7 +3,23 @@
 from litestar import Controller
 
 from api.accounts.controller import CONTROLLERS as ACCOUNTS
+from api.analytics.controller import CONTROLLERS as ANALYTICS
+from api.audit.controller import CONTROLLERS as AUDIT
+from api.carts.controller import CONTROLLERS as CARTS
 from api.categories.controller import CONTROLLERS as CATEGORIES
 from api.listings.controller import CONTROLLERS as LISTINGS
+from api.orders.controller import CONTROLLERS as ORDERS
+from api.payments.controller import CONTROLLERS as PAYMENTS
+from api.payouts.controller import CONTROLLERS as PAYOUTS
 
-CONTROLLERS: tuple[type[Controller], ...] = (*ACCOUNTS, *CATEGORIES, *LISTINGS)
+CONTROLLERS: tuple[type[Controller], ...] = (
+    *ACCOUNTS,
+    *ANALYTICS,
+    *AUDIT,
+    *CARTS,
+    *CATEGORIES,
+    *LISTINGS,
+    *ORDERS,
+    *PAYMENTS,
+    *PAYOUTS,
+)

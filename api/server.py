@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 import uvicorn
 
 from api.app import create_app
-from api.assembly import open_services
+from api.assembly import AppServices, open_services
+from api.controllers import CONTROLLERS
 from infrastructure.bootstrap import Machinery
 from infrastructure.settings import Settings
 
@@ -20,7 +21,7 @@ async def serve_api(tools: Machinery) -> None:
     settings = tools.settings
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(tools))
-        application = create_app(services)
+        application = create_app(services, CONTROLLERS, projection_lag=lambda: _behind(services))
         listener = listen(settings)
         stack.enter_context(contextlib.closing(listener))
         server = _Server(
@@ -41,6 +42,12 @@ async def serve_api(tools: Machinery) -> None:
             )
         )
         await server.serve(sockets=[listener])
+
+
+async def _behind(services: AppServices) -> dict[str, float]:
+    """How many positions of the log each read model has not taken yet."""
+    head = await services.store.head()
+    return {each.name: float(max(0, head - each.position)) for each in await services.reader.tracked()}
 
 
 class _Server(uvicorn.Server):

@@ -7,7 +7,7 @@ No value is ever repeated: it may be a password.
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -55,38 +55,48 @@ def problem_of(text: str, *, prefix: str = "") -> Problem:
 def problems_in(error: msgspec.ValidationError, expected: Any, body: bytes) -> list[Problem]:
     """Everything that is wrong with a JSON body that is not of the expected type."""
     first = problem_of(str(error))
-    struct = expected if isinstance(expected, type) and issubclass(expected, msgspec.Struct) else None
-    if struct is None or struct.__struct_config__.tag is not None:
-        return [first]
     try:
-        raw = msgspec.json.decode(body)
+        problems = _problems_of(msgspec.json.decode(body), expected, "")
     except (ValueError, RecursionError):
         return [first]
-    if not isinstance(raw, dict):
-        return [first]
+    # What only the whole can tell (its own checks), or JSON more exactly than what was read from it.
+    return problems[:PROBLEMS_MAXIMUM] or [first]
+
+
+def _problems_of(raw: Any, expected: Any, prefix: str) -> list[Problem]:
+    """What is wrong with one object, its own objects included; nothing for what is no object."""
+    struct = _struct_in(expected)
+    if struct is None or not isinstance(raw, dict):
+        return []
     problems: list[Problem] = []
     known: set[str] = set()
     for field in msgspec.structs.fields(struct):
         name = field.encode_name
+        path = _joined(prefix, name)
         known.add(name)
         if name not in raw:
             if field.required:
-                problems.append(Problem(name, "This field is required.", "required"))
+                problems.append(Problem(path, "This field is required.", "required"))
             continue
         try:
             msgspec.convert(raw[name], field.type)
         except msgspec.ValidationError as wrong:
-            problems.append(problem_of(str(wrong), prefix=name))
-        except RecursionError:
-            return [first]
+            problems += _problems_of(raw[name], field.type, path) or [problem_of(str(wrong), prefix=path)]
     if struct.__struct_config__.forbid_unknown_fields:
         problems += [
-            Problem(_short(name), "This field is not known here.", "unknown_field")
+            Problem(_joined(prefix, name), "This field is not known here.", "unknown_field")
             for name in raw
             if name not in known
         ]
-    # What only the whole can tell (its own checks), or JSON more exactly than what was read from it.
-    return problems[:PROBLEMS_MAXIMUM] or [first]
+    return problems
+
+
+def _struct_in(expected: Any) -> type[msgspec.Struct] | None:
+    """The one struct that a type stands for, perhaps beside `None`; not one of several told apart by a tag."""
+    for part in (expected, *get_args(expected)):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            return part if part.__struct_config__.tag is None else None
+    return None
 
 
 def invalid(problems: list[Problem]) -> InvalidInput:

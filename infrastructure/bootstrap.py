@@ -1,5 +1,6 @@
 """The only module that knows every concrete class: what the program is made of, as dictionaries that can be read."""
 
+import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from application.listings import handlers as listings
 from application.notifications import handlers as notifications
 from application.orders import handlers as orders
 from application.payments import handlers as payments
+from application.payments.ports import GatewayRegistry, PaymentGateway
 from application.payouts import handlers as payouts
 from application.shared.command import Command
 from application.shared.loop import CommandLoop, Handler
@@ -35,6 +37,7 @@ from infrastructure.event_store.log import PostgresLog
 from infrastructure.event_store.names import EventNames, Upcaster
 from infrastructure.event_store.postgres import PostgresEventStore, open_pool
 from infrastructure.identity import new_id, utc_now
+from infrastructure.payments.sandbox import SandboxGateway
 from infrastructure.security.cipher import KeyWrapper
 from infrastructure.settings import Settings
 from projections.accounts.account_directory import AccountDirectory
@@ -42,6 +45,7 @@ from projections.analytics.sales_daily import SalesDailyProjection
 from projections.analytics.seller_daily import SellerDailyProjection
 from projections.carts.cart_view import CartViewProjection
 from projections.categories.category_list import CategoryList
+from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.listing_detail import ListingDetailProjection
 from projections.orders.customer_orders import CustomerOrdersProjection
 from projections.orders.order_detail import OrderDetailProjection
@@ -80,6 +84,7 @@ KINDS: tuple[Kind[Any], ...] = (
 PROJECTIONS: tuple[Projection, ...] = (
     AccountDirectory(),
     CartViewProjection(),
+    CatalogueSearch(),
     CategoryList(),
     CustomerOrdersProjection(),
     ListingDetailProjection(),
@@ -126,6 +131,13 @@ class Machinery:
         """The log over a connection of its own; close it with `PostgresLog.close`."""
         return PostgresLog(self.connect(name=f"{name}-log"), self.codec)
 
+    def payment_gateways(self) -> GatewayRegistry:
+        """The providers that the settings switch on."""
+        gateways: list[PaymentGateway] = []
+        if self.settings.payments.sandbox:
+            gateways.append(SandboxGateway(derived_key(self.settings, b"sandbox")))
+        return GatewayRegistry(gateways)
+
     @asynccontextmanager
     async def open_pool(self, *, name: str) -> AsyncIterator[Pool]:
         """Connections for asynchronous work."""
@@ -154,6 +166,11 @@ class Machinery:
             )
             await stack.enter_async_context(loop)
             yield loop, store
+
+
+def derived_key(settings: Settings, purpose: bytes) -> bytes:
+    """A key for one purpose, from the pepper; the same in every process of an installation."""
+    return hmac.digest(settings.passwords.pepper.reveal().encode(), b"daftar " + purpose, "sha256")
 
 
 def kinds_by_name() -> Mapping[str, Kind[Any]]:

@@ -42,6 +42,7 @@ class RoleContext:
         self.settings = machinery.settings
         self.codec = machinery.codec
         self.database_url = machinery.database_url
+        self.gateways = machinery.payment_gateways()
         self.new_id = machinery.new_id
         self.clock = machinery.clock
         self.commands = commands

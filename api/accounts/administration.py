@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.accounts.requests import RejectSellerRequest
 from api.accounts.views import AccountView, SellerApplicationView, SellerDecisionView
@@ -46,8 +46,8 @@ class AdminAccountsController(Controller):
         self,
         request: AnyRequest,
         page_request: NamedDependency[PageRequest],
-        role: Role | None = None,
-        status: AccountStatus | None = None,
+        role: FromQuery[Role | None] = None,
+        status: FromQuery[AccountStatus | None] = None,
         search: Search = None,
     ) -> Page[AccountView]:
         """All accounts, newest first, or those of a role, of a status, or that are found by a part of their name."""
@@ -76,7 +76,7 @@ class SellersController(Controller):
         self,
         request: AnyRequest,
         page_request: NamedDependency[PageRequest],
-        status: AccountStatus | None = None,
+        status: FromQuery[AccountStatus | None] = None,
     ) -> Page[SellerApplicationView]:
         """Applications, newest first; with `status=pending` those that wait for a decision."""
         found = await Accounts(services_of(request).reader).applications(wanted(page_request), status=status)

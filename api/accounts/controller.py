@@ -133,9 +133,7 @@ class AuthController(Controller):
         responses=errors("LOGOUT_FAILED"),
         exception_handlers=breaking_as("LOGOUT_FAILED"),
     )
-    async def log_out(
-        self, request: AnyRequest, caller: NamedDependency[Caller]
-    ) -> Response[Envelope[None]]:
+    async def log_out(self, request: AnyRequest, caller: NamedDependency[Caller]) -> Response[Envelope[None]]:
         """End the session that the access token belongs to. Signing out twice is signing out once."""
         if caller.session_id is None:
             raise InvalidToken("This token belongs to no session.")

@@ -175,7 +175,7 @@ class SellerApplicationView(ResponseBody, frozen=True, kw_only=True):
     name: str | None
     phone: str | None
     business_name: str | None
-    applied_at: Timestamp
+    applied_at: Timestamp | None
     decided_at: Timestamp | None
     decided_by: UUID | None
     rejection_reason: str | None
@@ -190,7 +190,7 @@ class SellerApplicationView(ResponseBody, frozen=True, kw_only=True):
             name=application.name,
             phone=application.phone,
             business_name=application.business_name,
-            applied_at=timestamp(application.applied_at),
+            applied_at=None if application.applied_at is None else timestamp(application.applied_at),
             decided_at=None if application.decided_at is None else timestamp(application.decided_at),
             decided_by=application.decided_by,
             rejection_reason=application.rejection_reason,

@@ -1,6 +1,7 @@
 """Categories: read by everybody, kept by admins (requirements §45.2, CAT-01 to CAT-03)."""
 
-from typing import Any
+import re
+from typing import Any, Final
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
@@ -30,6 +31,8 @@ AnyRequest = Request[Any, Any, Any]
 Written = Response[Envelope[CategoryView]]
 
 KIND = "category"
+
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class CreateCategoryRequest(RequestBody, frozen=True, kw_only=True):
@@ -111,11 +114,8 @@ class CategoriesController(Controller):
 
 
 def reference(text: str) -> UUID | str:
-    """What a text that names a category is: its id, or else its slug (requirements CAT-03)."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return text
+    """What a text that names a category is: its id in the usual form, or else its slug (requirements CAT-03)."""
+    return UUID(text) if _ID.fullmatch(text) else text
 
 
 CONTROLLERS: tuple[type[Controller], ...] = (CategoriesController,)

@@ -11,7 +11,7 @@ import click
 from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.supervisor import find_running
 from infrastructure.logging import configure_logging
-from infrastructure.settings import Settings, SettingsError
+from infrastructure.settings import LogLevel, Settings, SettingsError
 
 EXIT_USAGE = 2
 EXIT_SETTINGS = 78
@@ -28,7 +28,7 @@ def read_settings(
         stop(str(error), code=EXIT_SETTINGS)
 
 
-def machinery(*, log_level: str | None = None) -> Machinery:
+def machinery(*, log_level: LogLevel = LogLevel.WARN) -> Machinery:
     """For commands that work on an installation: the configured one, or the embedded one that runs in the data folder."""
     settings = read_settings(secrets={})
     if settings.database.url is None:
@@ -40,7 +40,7 @@ def machinery(*, log_level: str | None = None) -> Machinery:
             )
         urls, secrets = running
         settings = read_settings(urls.as_environment(), secrets=secrets.as_environment())
-    configure_logging(log_level or "WARNING", settings.logging.format)
+    configure_logging(log_level, settings.logging.format, stream=sys.stderr)
     return Machinery(settings)
 
 

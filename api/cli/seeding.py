@@ -93,21 +93,22 @@ async def bootstrap_super_admin(tools: Machinery) -> None:
     if accounts.super_admin_email is None or accounts.super_admin_password is None:
         return
     async with open_services(tools) as services:
-        if await ClaimedEmails(services.store).holder_of_email(accounts.super_admin_email) is None:
-            log.info("super_admin_is_made")
         try:
-            await services.registration.bootstrap_super_admin(
+            done = await services.registration.bootstrap_super_admin(
                 email=accounts.super_admin_email, password=accounts.super_admin_password.reveal()
             )
         except (UserExists, InvalidInput) as refusal:
             log.error("super_admin_not_made", reason=refusal.message)
+            return
+    if done.result.created:
+        log.info("super_admin_made", account_id=str(done.result.account_id))
 
 
 async def seed_demo(tools: Machinery) -> SeededDemo:
     """Fill an empty marketplace, or what is missing of an interrupted demo; a shop with goods of its own is left alone.
 
     Raises:
-        DemoRefused: this is production: everybody knows the demo's passwords.
+        DemoRefused: this is production, where passwords that everybody knows must not be; or no super admin can be made.
         StoreUnavailable: the database cannot be reached.
     """
     if tools.settings.in_production:
@@ -149,16 +150,16 @@ def what_to_try(settings: Settings, with_demo: bool) -> str:
             f'    -d \'{{"email":"{CUSTOMER.email}","password":"{DEMO_PASSWORD}"}}\'',
             "",
         ]
-    program = _program()
-    lines += [
-        "In another terminal, in this folder:",
-        f"  {program} projections            what is read, and how far each read model is",
-        f"  {program} rebuild --all          throw every read model away and make it again, while the shop is open",
-        f"  {program} tail                   watch events as they happen",
+    things = [
+        ("projections", "what is read, and how far each read model is"),
+        ("rebuild --all", "throw every read model away and make it again, while the shop is open"),
+        ("tail", "watch events as they happen"),
+        ("doctor", "what is configured, reachable, lagging or insecure"),
     ]
     if with_demo and not settings.in_production:
-        lines += [f"  {program} replay order/{PURCHASES[0].order_id}", "      the history of one order"]
-    lines += [f"  {program} doctor                 what is configured, reachable, lagging or insecure"]
+        things.append((f"replay order/{PURCHASES[0].order_id}", "the history of one order"))
+    lines += ["In another terminal, in this folder:"]
+    lines += [f"  {_program()} {command}\n      {what}" for command, what in things]
     lines += ["", "Ctrl-C stops everything; the data stays."]
     return "\n".join(lines)
 
@@ -192,14 +193,14 @@ class _Seeder:
         )
 
     async def _admin(self) -> tuple[UUID, bool]:
-        configured = self._services.settings.accounts.super_admin_email
-        if configured is not None:
-            holder = await self._emails.holder_of_email(configured.strip().lower())
-            if holder is not None:
-                return holder, False
-        done = await self._services.registration.bootstrap_super_admin(
-            email=ADMIN_EMAIL, password=DEMO_PASSWORD, name="Demo admin"
-        )
+        configured = self._services.settings.accounts
+        email, password = ADMIN_EMAIL, DEMO_PASSWORD
+        if configured.super_admin_email is not None and configured.super_admin_password is not None:
+            email, password = configured.super_admin_email, configured.super_admin_password.reveal()
+        try:
+            done = await self._services.registration.bootstrap_super_admin(email=email, password=password)
+        except (UserExists, InvalidInput) as refusal:
+            raise DemoRefused(f"The demo needs a super admin. {refusal.message}") from refusal
         return done.result.account_id, done.result.created
 
     async def _person(self, person: Person) -> tuple[UUID, bool]:

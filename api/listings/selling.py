@@ -126,4 +126,3 @@ class SellingController(Controller):
 
 async def _submit(request: AnyRequest, command: Command, listing_id: UUID) -> Written:
     return await submit(request, command, WrittenListingView.of, kind=KIND, entity=listing_id)
-

@@ -7,12 +7,15 @@ from typing import Final, Protocol
 from application.notifications.policies import MAILED
 from application.notifications.ports import Commands, History, Mailer, MailRefused
 from application.notifications.post import PostOffice
+from application.payments.desk import PaymentDesk
+from application.payments.ports import GatewayRegistry
 from application.payouts.policies import accrue_when_delivered
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock
 from domain.orders.events import OrderDelivered
+from domain.payments.events import RefundRequested
 from domain.shared.events import DomainEvent, Recorded
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.names import event_id
@@ -81,6 +84,17 @@ def earnings_workflow(*, history: History, commands: Commands, names: StreamName
     )
 
 
+def refunds_workflow(desk: PaymentDesk, *, history: History, names: StreamNames = DAFTAR) -> Workflow:
+    """The workflow that has providers give money back; a provider that is away is asked again later."""
+
+    async def handle(incoming: Incoming) -> None:
+        recorded = await the_fact(history, incoming)
+        if isinstance(recorded.event, RefundRequested):
+            await desk.carry_out_refund(recorded.stream_id, recorded.event.refund_id)
+
+    return Workflow(name="refunds", subjects=(names.of_class(RefundRequested),), handle=handle)
+
+
 async def the_fact(history: History, incoming: Incoming) -> Recorded:
     """The event that a message is about, from the log.
 
@@ -128,6 +142,11 @@ class WorkflowContext(Protocol):
         ...
 
     @property
+    def gateways(self) -> GatewayRegistry:
+        """The payment providers that are switched on."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """What time it is."""
         ...
@@ -165,6 +184,7 @@ async def run_workflows(
         workflows = (
             notifications_workflow(post, history=history, names=names),
             earnings_workflow(history=history, commands=context.commands, names=names),
+            refunds_workflow(PaymentDesk(context.gateways, context.commands), history=history, names=names),
         )
         await Consumers(workflows, nats_url=nats_url, names=names, terms=terms).run(stopped)
     finally:

@@ -10,9 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from api.cli import seeding
 from api.cli.seeding import seed_demo
+from infrastructure import roles
 from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure.messaging import publisher
+from infrastructure.migrations import migrate
 from projections.shared import tracking
+from projections.shared.rebuild import _lock_number
 from projections.shared.runner import ProjectionRunner
 from tests.api.cli.conftest import PROGRAM, Run, facts
 
@@ -124,8 +129,6 @@ class TestRebuild:
         assert run("rebuild", *arguments).exit_code == 2
 
     def test_two_at_once_are_one(self, tools: Machinery, demo: int, run: Run) -> None:
-        from projections.shared.rebuild import _lock_number
-
         with tools.connect(name="test") as other:
             other.execute("SELECT pg_advisory_lock(%s, %s)", (tracking.LOCK, _lock_number(ONE)))
             refused = run("rebuild", ONE)
@@ -151,6 +154,24 @@ class TestRebuild:
         assert shown(run)[ONE]["generation"] == 1
         assert rows(tools, ONE) == before
         assert as_list(facts(run("rebuild", ONE, "--json")))[0]["events"] == demo
+
+
+class TestLocks:
+    def test_each_purpose_has_a_lock_of_its_own(self) -> None:
+        # The publisher holds its lock for as long as it runs: shared with read models, no rebuild would ever begin.
+        locks = [publisher.LOCK, tracking.LOCK, migrate.LOCK, roles.CLEAN_UP_LOCK, seeding.LOCK]
+        assert len(set(locks)) == len(locks)
+
+    def test_a_lock_that_is_not_given_back_ends_the_rebuild_in_a_sentence(
+        self, tools: Machinery, demo: int, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("api.cli.rebuild.LOCK_SECONDS", 1)
+        with tools.connect(name="test") as other:
+            other.execute("SELECT pg_advisory_lock(%s)", (tracking.LOCK,))
+            refused = run("rebuild", ONE)
+        assert refused.exit_code == 1
+        assert f"Somebody holds on to {ONE}" in refused.stderr
+        assert shown(run)[ONE]["generation"] == 1
 
 
 def as_list(value: object) -> list[Any]:

@@ -1,0 +1,54 @@
+"""How texts of the catalogue and of its visitors are cut into words: both alike, or nothing would be found.
+
+Texts are folded (Unicode NFKC, case), accents come off Latin, Greek and Cyrillic letters (`café`, `cafe`; `ё`, `е`), and
+whatever is neither letter, digit nor mark parts words. The apostrophe-like sign after o and g belongs to the letter in
+Uzbek (`oʻ`, `gʻ`) and is typed in many ways: it is left out. So the database's own parser, which reads folded words with
+spaces between them, has nothing left to decide, whatever its locale.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+WORD_CHARACTERS_MAXIMUM: Final = 64
+"""Longer ones are cut: nobody types them, and an index has its limits."""
+
+QUERY_CHARACTERS_MAXIMUM: Final = 100
+QUERY_WORDS_MAXIMUM: Final = 16
+
+_LETTER_SIGN: Final = re.compile("(?<=[og])['`´ʹʻʼʽˈ‘’‛′](?=\\w)")
+_ACCENTS: Final = re.compile("[\u0300-\u036f]+")
+
+
+class _Letters(dict[int, str]):
+    """For `str.translate`: letters, digits and marks as they are, all else a space. Remembers what it was asked."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        kept = letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " "
+        self[code] = kept
+        return kept
+
+
+_LETTERS: Final = _Letters()
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in their order, each as often as it is there."""
+    if text.isascii():
+        folded = text.lower()
+    else:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        folded = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+    folded = _LETTER_SIGN.sub("", folded)
+    return [word[:WORD_CHARACTERS_MAXIMUM] for word in folded.translate(_LETTERS).split()]
+
+
+def folded_words(text: str | None) -> str:
+    """The words of a text with single spaces between them."""
+    return " ".join(words_of(text)) if text else ""
+
+
+def query_words(text: str) -> list[str]:
+    """The words that are searched for: each once, in their order, of the first characters only."""
+    return list(dict.fromkeys(words_of(text[:QUERY_CHARACTERS_MAXIMUM])))[:QUERY_WORDS_MAXIMUM]
