@@ -8,12 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import click
+import psycopg
 import uvloop
 
 from api.cli.environment import EXIT_SETTINGS, data_folder, machinery, read_settings, stop
+from application.shared.command import StoreUnavailable
 from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.child import Child, Output
-from infrastructure.embedded.errors import EmbeddedError
+from infrastructure.embedded.errors import AlreadyRunning, EmbeddedError
 from infrastructure.embedded.services import ServiceUrls
 from infrastructure.embedded.supervisor import Supervisor
 from infrastructure.logging import configure_logging
@@ -21,6 +23,10 @@ from infrastructure.roles import ROLES, bring_schema_up_to_date, run_roles
 from infrastructure.settings import Settings
 
 API = "api"
+
+EXIT_RUNNING = 3
+"""Another Daftar runs in the same data folder."""
+
 ALL_ROLES = (API, *ROLES)
 
 
@@ -75,9 +81,13 @@ def serve(workers: int | None, roles: str, *, with_demo: bool) -> None:
     def ready() -> None:
         _say_what_to_try(settings, names, with_demo=with_demo)
 
+    from api.cli.seeding import DemoRefused
+
     try:
         asyncio.run(supervisor.run(migrate=bring_up, children=children, ready=ready))
-    except EmbeddedError as error:
+    except AlreadyRunning as error:
+        stop(str(error), code=EXIT_RUNNING)
+    except (EmbeddedError, DemoRefused, StoreUnavailable, psycopg.OperationalError) as error:
         stop(str(error))
 
 

@@ -4,6 +4,7 @@ A stored event is a JSON object. Its personal fields are not in it; they are one
 key of the person, and stand as the last member: `..., "personal": "<subject>:<iv>:<tag>:<ciphertext>"` (all hex).
 """
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from domain.shared.personal import PERSONAL
 
 MEMBER = b'"personal":"'
 SUBJECT_LENGTH = 32
+
+_SEALED = re.compile(rb'([0-9a-f]{32}:[0-9a-f]{24}:[0-9a-f]{32}:[0-9a-f]*)"\}')
 
 
 class PersonalFields:
@@ -74,19 +77,19 @@ def join(public: bytes, sealed: str) -> bytes:
 
 def subject_of(state: bytes) -> UUID | None:
     """Whose key seals the personal half of a stored event; `None` when there is none."""
-    at = state.rfind(MEMBER)
-    if at < 0 or not state.endswith(b'"}'):
-        return None
-    start = at + len(MEMBER)
-    return UUID(hex=state[start : start + SUBJECT_LENGTH].decode())
+    halves = take_apart(state)
+    return None if halves is None else UUID(hex=halves[1][:SUBJECT_LENGTH])
 
 
 def take_apart(state: bytes) -> tuple[bytes, str] | None:
-    """The public JSON without its closing brace and the sealed half."""
+    """The public JSON without its closing brace and the sealed half; `None` when nothing is sealed."""
     at = state.rfind(MEMBER)
     if at < 0:
         return None
-    return state[:at], state[at + len(MEMBER) : -2].decode()
+    sealed = _SEALED.fullmatch(state, at + len(MEMBER))
+    if sealed is None:
+        return None
+    return state[:at], sealed[1].decode()
 
 
 def put_together(opening: bytes, personal: bytes) -> bytes:

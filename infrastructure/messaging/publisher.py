@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 PUBLISHER: Final = "nats"
 """Under which name the position is saved."""
 
-LOCK: Final = 0x0DAF7A13
+LOCK: Final = 0x0DAF7A15
 """Advisory lock: only one process publishes at a time."""
 
 WINDOW: Final = 256

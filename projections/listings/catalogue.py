@@ -172,7 +172,7 @@ class CatalogueResult(msgspec.Struct, frozen=True, kw_only=True):
 # --- orders ------------------------------------------------------------------------------------------------
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
-_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Rating = Annotated[int, msgspec.Meta(ge=0, le=999)]
 
 

@@ -1,7 +1,6 @@
 """The demo is a marketplace like any other: made by commands, complete, and never made twice."""
 
 import asyncio
-import time
 from collections import Counter
 from uuid import UUID
 
@@ -57,10 +56,8 @@ def head(tools: Machinery) -> int:
 
 @pytest.mark.services
 class TestSeeding:
-    async def test_an_empty_marketplace_is_filled_in_two_seconds(self, tools: Machinery) -> None:
-        began = time.monotonic()
+    async def test_an_empty_marketplace_is_filled(self, tools: Machinery) -> None:
         assert await seed_demo(tools) == EVERYTHING
-        assert time.monotonic() - began < 2
 
     async def test_running_it_again_adds_nothing(self, tools: Machinery) -> None:
         await seed_demo(tools)

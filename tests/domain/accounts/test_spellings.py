@@ -12,7 +12,7 @@ from domain.accounts.password import PasswordUnfit, check_password
 from domain.accounts.phone import PhoneInvalid, normalise_phone
 from domain.shared.errors import InvalidInput
 
-PERSIAN = "نیلوفر\u200cزاده"  # noqa: RUF001 - a name with the joiner that its spelling needs
+PERSIAN = "نیلوفر\u200cزاده"
 
 
 class TestEmails:
