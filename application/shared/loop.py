@@ -172,6 +172,7 @@ class CommandLoop:
             await self._runner
         if self._snapshots is not None:
             await self._snapshots
+        await self._return_numbers()
 
     @property
     def waiting(self) -> int:
@@ -500,6 +501,19 @@ class CommandLoop:
         for name in [name for name, left in self._numbers.items() if not left]:
             del self._numbers[name]
         self._numbers.setdefault(series, deque()).extend(range(first, first + count))
+
+    async def _return_numbers(self) -> None:
+        """Give unused numbers back, so that a process that ends in order leaves no hole."""
+        for series, numbers in self._numbers.items():
+            unused = sorted(numbers)
+            while len(unused) > 1 and unused[-1] - unused[0] != len(unused) - 1:
+                del unused[0]
+            try:
+                if unused:
+                    await self._store.return_numbers(series, unused[0], unused[-1])
+            except StoreUnavailable:
+                return  # A hole in the numbers harms nobody.
+        self._numbers.clear()
 
     def _keep_snapshots(self, long_streams: list[tuple[UUID, Kind[Any], Slot]]) -> None:
         if self._snapshots is None or self._snapshots.done():

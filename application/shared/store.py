@@ -119,6 +119,10 @@ class EventStore(Protocol):
         """Take `count` numbers of a series that counts from 1; returns the first. Never the same one twice."""
         ...
 
+    async def return_numbers(self, series: str, first: int, last: int) -> None:
+        """Take back the unused end of a lease, unless others have leased beyond it since."""
+        ...
+
     async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
         """Keep folded states of long streams, so that loading them is short. A cache: losing it loses nothing."""
         ...

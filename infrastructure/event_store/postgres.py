@@ -322,6 +322,14 @@ class PostgresEventStore:
         assert row is not None, "an upsert with RETURNING returns a row"
         return int(row[0])
 
+    async def return_numbers(self, series: str, first: int, last: int) -> None:
+        """Set the counter back to `first`, if it still stands right behind `last`."""
+        async with store_errors(), self._pool.connection() as connection:
+            await connection.execute(
+                "UPDATE number_series SET next = %s WHERE series = %s AND next = %s",
+                (first, series, last + 1),
+            )
+
     async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
         """The newest of each stream wins."""
         rows = [

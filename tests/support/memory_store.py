@@ -85,6 +85,12 @@ class InMemoryEventStore:
         self.series[series] = first + count
         return first
 
+    async def return_numbers(self, series: str, first: int, last: int) -> None:
+        """Only the end of the series can be taken back."""
+        await self._reach()
+        if self.series.get(series) == last + 1:
+            self.series[series] = first
+
     async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
         """Memory needs none."""
 

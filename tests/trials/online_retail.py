@@ -19,8 +19,8 @@ How odd rows are treated:
   bad-debt adjustments are no trade: they are left out and counted.
 - Four prices have more than two decimals: they are rounded half-even to the penny.
 - Rows without a customer belong to one guest account for each country.
-- A cancellation invoice names no sale. Its lines are matched to the customer's latest earlier orders that hold the code
-  at that price or else at any. An order that is taken back whole by one cancellation invoice is cancelled, which refunds
+- A cancellation invoice names no sale. When all sales are placed, its lines are matched to the customer's latest orders that
+  hold the code. An order that is taken back whole by one cancellation invoice is cancelled, which refunds
   all of it and puts the stock back; otherwise the lines' value is refunded (without tax, at most what is left of the
   payment) and the pieces are put back by a stock adjustment. What was sold before the year, or never, is left out and counted.
 """
@@ -31,7 +31,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -99,7 +99,10 @@ class Outcome(msgspec.Struct):
 
 
 class PriceTag:
-    """One listing's price: orders at one price share it, a change has it alone. First come, first served."""
+    """One listing's price: orders at one price share it, a change waits for them. First come, first served.
+
+    A change begins at once when the tag is taken, so that whoever has taken a tag waits for nobody who has yet to take one.
+    """
 
     def __init__(self, listing_id: str, price: int) -> None:
         self.listing_id = listing_id
@@ -108,16 +111,22 @@ class PriceTag:
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
+        self._change: asyncio.Task[None] | None = None
 
-    async def take(self, price: int, change: Callable[["PriceTag", int], Awaitable[None]]) -> None:
-        """Have the listing cost `price` until it is given back."""
+    async def take(self, price: int, change: Callable[["PriceTag", int], Coroutine[Any, Any, None]]) -> None:
+        """Have the listing cost `price` until it is given back; see `ready`."""
         async with self._turn:
             if self.price != price:
                 await self._unused.wait()
-                await change(self, price)
                 self.price = price
+                self._change = asyncio.create_task(change(self, price))
             self._users += 1
             self._unused.clear()
+
+    async def ready(self) -> None:
+        """Wait until the server has the price."""
+        if self._change is not None:
+            await self._change
 
     def give_back(self) -> None:
         """The order is placed: its price is frozen."""
@@ -213,7 +222,9 @@ class Trial:
                 "stockQuantity": stock,
                 "tags": ["online retail"],
             }
-            listing_id = (await self._ask(self._http.post, "/listings", body, token=self._seller_token)).data["listingId"]
+            listing_id = (await self._ask(self._http.post, "/listings", body, token=self._seller_token)).data[
+                "listingId"
+            ]
             path = f"/listings/{listing_id}/publish"
             _ = (await self._ask(self._http.post, path, token=self._seller_token)).data
             self._tags[code] = PriceTag(listing_id, first_price[code])
@@ -234,6 +245,8 @@ class Trial:
                 tag = self._tags[code]
                 await tag.take(lines[code].price, self._change_price)
                 taken.append(tag)
+            for tag in taken:
+                await tag.ready()
             body = {
                 "items": [
                     {"listingId": self._tags[line.code].listing_id, "quantity": line.quantity}

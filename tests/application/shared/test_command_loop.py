@@ -99,7 +99,9 @@ class TestDeciding:
         office_id = await opened(loop, seats=2)
         done = await loop.submit(SellSeat(office_id=office_id, passenger="Ada"), CALLER)
         assert done == Done(
-            result=office.Office(office_id=office_id, left=1, sold=1, last_buyer_id=BUYER, last_passenger="Ada"),
+            result=office.Office(
+                office_id=office_id, left=1, sold=1, last_buyer_id=BUYER, last_passenger="Ada"
+            ),
             version=2,
             position=3,
         )
@@ -197,6 +199,15 @@ class TestSeveralProcesses:
         )
         numbers = [answer.result.left for answer in answers if isinstance(answer, Done)]
         assert len(set(numbers)) == len(numbers) == 80
+
+    async def test_a_process_that_ends_in_order_leaves_no_hole_in_the_numbers(
+        self, processes: Processes
+    ) -> None:
+        here = await processes.another()
+        await asyncio.gather(*(here.submit(DrawNumber(office_id=new_id()), CALLER) for _ in range(3)))
+        await here.__aexit__(None, None, None)
+        there = await processes.another()
+        assert (await there.submit(DrawNumber(office_id=new_id()), CALLER)).result.left == 4
 
 
 class TestIdempotency:

@@ -567,10 +567,13 @@ class TestRebuilding:
             """
         ).fetchall():
             counted.update(set(words[0].split()))
-        kept = rebuilt.execute(
-            "SELECT word, listings FROM catalogue_vocabulary WHERE listings > 0"
-        ).fetchall()
-        assert dict(kept) == dict(counted)
+        named: Counter[str] = Counter()
+        for words in rebuilt.execute("SELECT words FROM catalogue_categories").fetchall():
+            named.update(set(words[0].split()))
+        kept = rebuilt.execute("SELECT word, listings, categories FROM catalogue_vocabulary").fetchall()
+        assert {word: (listings, categories) for word, listings, categories in kept} == {
+            word: (counted[word], named[word]) for word in {*counted, *named}
+        }
 
 
 @pytest.fixture
