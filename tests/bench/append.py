@@ -89,7 +89,9 @@ async def measure(database_url: str, peer_database_url: str) -> list[Figure]:
     """The loop, then its peers on the same server."""
     ours = await _ours(database_url)
     library = await asyncio.to_thread(_library, peer_database_url)
-    figures = [Figure("append", ours, "commands/s", Peer(f"library recorder, {PEER_THREADS} threads", library))]
+    figures = [
+        Figure("append", ours, "commands/s", Peer(f"library recorder, {PEER_THREADS} threads", library))
+    ]
     bare = await asyncio.to_thread(_pgbench, peer_database_url)
     if bare is not None:
         figures.append(Figure("append_bare", ours, "commands/s", Peer("pgbench single-row insert", bare)))
@@ -127,7 +129,9 @@ async def _ours(database_url: str) -> float:
 
 def _library(database_url: str) -> float:
     parts = urlsplit(database_url)
-    assert parts.hostname and parts.username and parts.password
+    assert parts.hostname is not None
+    assert parts.username is not None
+    assert parts.password is not None
     datastore = PostgresDatastore(
         parts.path[1:], parts.hostname, parts.port or 5432, parts.username, parts.password,
         pool_size=PEER_THREADS,
@@ -161,11 +165,28 @@ def _pgbench(database_url: str) -> float | None:
             "CREATE TABLE bare (id uuid, version bigint, topic text, state bytea, PRIMARY KEY (id, version))"
         )
     with tempfile.NamedTemporaryFile("w", suffix=".sql", delete=False) as script:
-        script.write("INSERT INTO bare VALUES (gen_random_uuid(), 1, 'bench', decode(repeat('78', 520), 'hex'));\n")
+        script.write(
+            "INSERT INTO bare VALUES (gen_random_uuid(), 1, 'bench', decode(repeat('78', 520), 'hex'));\n"
+        )
     best = 0.0
     for clients in (16, 64):
-        command = [program, "-n", "-M", "prepared", "-f", script.name, "-c", str(clients), "-j", "2", "-T", "3"]
-        run = subprocess.run([*command, database_url], capture_output=True, text=True, check=False, timeout=60)
+        command = [
+            program,
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            script.name,
+            "-c",
+            str(clients),
+            "-j",
+            "2",
+            "-T",
+            "3",
+        ]
+        run = subprocess.run(
+            [*command, database_url], capture_output=True, text=True, check=False, timeout=60
+        )
         for line in run.stdout.splitlines():
             if line.startswith("tps ="):
                 best = max(best, float(line.split()[2]))

@@ -24,7 +24,12 @@ from tests.bench.report import Figure, Peer
 ORDERS = 12_000
 WAITERS = 64
 ADDRESS = Address(
-    first_name="Ada", last_name="Lovelace", address1="1 Chorsu", city="Tashkent", postal_code="100000", country="UZ"
+    first_name="Ada",
+    last_name="Lovelace",
+    address1="1 Chorsu",
+    city="Tashkent",
+    postal_code="100000",
+    country="UZ",
 )
 TERMS = OrderTerms(tax_rate=800, shipping_fees={"usd": 0}, commission_rate=1000)
 

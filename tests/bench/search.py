@@ -1,0 +1,239 @@
+"""How long a search of the catalogue takes; peer: the same words by ILIKE on the same rows."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from domain.inventory.events import StockAdjusted
+from domain.inventory.stock import stock_id
+from domain.listings.events import ListingCreated, ListingPublished
+from domain.listings.fields import ProductType
+from domain.shared.events import Recorded
+from domain.shared.money import Money
+from infrastructure.bootstrap import Machinery
+from infrastructure.identity import new_id
+from projections.accounts.account_directory import AccountDirectory
+from projections.categories.category_list import CategoryList
+from projections.listings.catalogue import Catalogue, ListingFilter
+from projections.listings.catalogue_search import CatalogueSearch
+from projections.listings.listing_detail import ListingDetailProjection
+from projections.shared.paging import PageRequest
+from projections.shared.reader import Reader
+from projections.shared.rebuild import create_missing
+from projections.shared.runner import project_all
+from tests.bench.report import Figure, Peer
+
+LISTINGS = 100_000
+AT_ONCE = 2_000
+CONNECTIONS = 16
+SEARCHES = 1_600
+PEER_SEARCHES = 64
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+COLOURS = [
+    "red",
+    "green",
+    "blue",
+    "white",
+    "black",
+    "amber",
+    "ivory",
+    "copper",
+    "golden",
+    "silver",
+    "scarlet",
+    "teal",
+    "olive",
+    "indigo",
+]
+MATTERS = [
+    "cotton",
+    "linen",
+    "silk",
+    "wool",
+    "leather",
+    "glass",
+    "steel",
+    "oak",
+    "walnut",
+    "clay",
+    "marble",
+    "bamboo",
+    "paper",
+    "velvet",
+]
+THINGS = [
+    "lamp",
+    "table",
+    "chair",
+    "mug",
+    "plate",
+    "bowl",
+    "teapot",
+    "kettle",
+    "blanket",
+    "pillow",
+    "carpet",
+    "curtain",
+    "basket",
+    "candle",
+    "mirror",
+    "clock",
+    "shelf",
+    "notebook",
+    "bag",
+    "wallet",
+    "scarf",
+    "glove",
+    "jacket",
+    "shirt",
+    "dress",
+    "shoe",
+    "boot",
+    "hat",
+    "ring",
+    "necklace",
+    "bracelet",
+    "watch",
+    "knife",
+    "fork",
+    "spoon",
+]
+USES = [
+    "kitchen",
+    "garden",
+    "office",
+    "travel",
+    "winter",
+    "summer",
+    "wedding",
+    "birthday",
+    "children",
+    "bedroom",
+    "bathroom",
+    "picnic",
+]
+
+
+def facts(count: int) -> Iterator[Recorded]:
+    """So many listings on the shelf, with words as catalogues have them: a few everywhere, many seldom."""
+    choose = random.Random(7)
+    seller_id = new_id()
+    position = 0
+    for number in range(count):
+        listing_id = new_id()
+        thing, colour, matter, use = (choose.choice(words) for words in (THINGS, COLOURS, MATTERS, USES))
+        model = f"{choose.choice('abcdefghjkmnpqrstuvwxyz')}{choose.randrange(10_000):04}"
+        created = ListingCreated(
+            seller_id=seller_id,
+            name=f"{colour} {matter} {thing} {model}".title(),
+            slug=f"{colour}-{matter}-{thing}-{number}",
+            description=f"A {colour} {thing} of {matter} for {use} and {choose.choice(USES)}, model {model}.",
+            price=Money(choose.randrange(100, 100_000), "usd"),
+            product_type=ProductType.PHYSICAL,
+            tags=(thing, use),
+        )
+        stocked = StockAdjusted(
+            listing_id=listing_id, seller_id=seller_id, delta=20, new_quantity=20, reason="opening"
+        )
+        for stream_id, version, event in (
+            (listing_id, 1, created),
+            (stock_id(listing_id), 1, stocked),
+            (listing_id, 2, ListingPublished()),
+        ):
+            position += 1
+            yield Recorded(
+                position=position, stream_id=stream_id, version=version, event=event, recorded_at=NOON
+            )
+
+
+async def measure(tools: Machinery) -> list[Figure]:
+    """Fill the shelves, then search them."""
+    await asyncio.to_thread(_fill, tools)
+    choose = random.Random(11)
+    queries = [
+        choose.choice(
+            (
+                f"{choose.choice(COLOURS)} {choose.choice(THINGS)}",
+                f"{choose.choice(MATTERS)} {choose.choice(THINGS)} {choose.choice(USES)}",
+                choose.choice(THINGS)[:4],
+                f"{choose.choice(COLOURS)} {choose.choice(THINGS)[:-1]}x",
+            )
+        )
+        for _ in range(SEARCHES)
+    ]
+    async with tools.open_pool(name="bench") as pool:
+        reader = Reader(pool)
+        catalogue = Catalogue(reader)
+
+        async def ours(query: str) -> None:
+            await catalogue.find(ListingFilter(text=query), PageRequest(page=1, limit=20))
+
+        async def naive(query: str) -> None:
+            await reader.all(
+                """
+                SELECT listing_id
+                FROM catalogue_text
+                WHERE name ILIKE %(pattern)s OR description ILIKE %(pattern)s
+                ORDER BY listing_id
+                LIMIT 20
+                """,
+                {"pattern": "%" + "%".join(query.split()) + "%"},
+            )
+
+        await _times(ours, queries[:CONNECTIONS])
+        searched = await _times(ours, queries)
+        scanned = await _times(naive, queries[:PEER_SEARCHES])
+    return [
+        Figure(
+            "search_p95",
+            _p95(searched),
+            "ms",
+            Peer("ILIKE", _p95(scanned)),
+            higher_is_better=False,
+            note=f"{LISTINGS:,} listings, {CONNECTIONS} connections, p50 {sorted(searched)[len(searched) // 2]:.1f}",
+        )
+    ]
+
+
+def _fill(tools: Machinery) -> None:
+    projections = (AccountDirectory(), CategoryList(), CatalogueSearch(), ListingDetailProjection())
+    with tools.connect(name="bench") as connection:
+        create_missing(connection, projections)
+        batch: list[Recorded] = []
+        for recorded in facts(LISTINGS):
+            batch.append(recorded)
+            if len(batch) >= AT_ONCE * 3:
+                _project(batch, connection)
+                batch.clear()
+        _project(batch, connection)
+        connection.execute("ANALYZE")
+
+
+def _project(batch: list[Recorded], connection: psycopg.Connection[Any]) -> None:
+    with connection.transaction():
+        project_all(CatalogueSearch(), batch, connection)
+
+
+async def _times(search: Callable[[str], Awaitable[None]], queries: list[str]) -> list[float]:
+    """Milliseconds of each search, so many at once as there are connections."""
+    waiting = iter(queries)
+    times: list[float] = []
+
+    async def worker() -> None:
+        for query in waiting:
+            began = time.perf_counter()
+            await search(query)
+            times.append((time.perf_counter() - began) * 1000)
+
+    await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
+    return times
+
+
+def _p95(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]
