@@ -7,6 +7,8 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.enums import HttpMethod
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import (
     ControllerRouterHandler,
     LifeSpanReceive,
@@ -18,13 +20,13 @@ from litestar.types import (
 )
 
 from api.body import BODY_BYTES_MAXIMUM, BodyRequest
-from api.errors import answer_failure
+from api.errors import allowed, answer_failure
 from api.health.controller import HealthController
 from api.limits import Limits, count_request
 from api.middleware.shell import AccessLog, Shell
 from api.openapi import SchemaController, describe
 from api.requests import await_position, provide_cursor, provide_page
-from api.security import provide_caller, provide_visitor
+from api.security import know_caller, provide_caller, provide_visitor
 from api.services import Accounts, Reader, Services, Standing
 from infrastructure.cache.rate_limits import RateLimits
 from infrastructure.metrics import Metrics
@@ -60,6 +62,17 @@ class Application(Litestar):
             await super().__call__(scope, receive, send)
         else:
             await self._shell(scope, receive, send)  # type: ignore[arg-type]  # no lifespan any more
+
+    def methods_at(self, path: str) -> str | None:
+        """What `Allow` lists at a path; `None` where nothing is."""
+        try:
+            # Nothing answers TRACE, so the router says what would be answered.
+            self.asgi_router.handle_routing(path=path.rstrip("/") or "/", method=HttpMethod.TRACE)
+        except MethodNotAllowedException as refused:
+            return allowed(refused)
+        except NotFoundException:
+            pass
+        return None
 
     def uptime(self) -> float:
         """Whole milliseconds since the application was made, in seconds."""
@@ -104,7 +117,7 @@ def create_app(
         route_handlers=[*handlers, *_under(base, controllers)],
         dependencies=dependencies,
         exception_handlers={Exception: answer_failure},
-        guards=[count_request] if limits.enabled else [],
+        guards=[*((count_request,) if limits.enabled else ()), know_caller],
         before_request=await_position,
         request_class=BodyRequest,
         request_max_body_size=BODY_BYTES_MAXIMUM,
@@ -131,6 +144,7 @@ def create_app(
         settings=settings,
         new_id=services.new_id,
         metrics=metrics.http,
+        methods_at=app.methods_at,
         open_to_plain_http=PROBES,
         access_log=access_log,
     )

@@ -66,10 +66,17 @@ class Directory:
     def __init__(self, standings: AccountStandings) -> None:
         self._standings = standings
 
-    async def standing(self, account_id: UUID) -> Standing | None:
-        """Role and status, at most two seconds old."""
-        account = await self._standings.of(account_id)
-        return None if account is None else Standing(role=account.role.value, status=account.status.value)
+    async def standing(self, account_id: UUID, session_id: UUID) -> Standing | None:
+        """Role, status and session, at most two seconds old."""
+        stood = await self._standings.of(account_id, session_id)
+        account = stood.account
+        if account is None:
+            return None
+        return Standing(role=account.role.value, status=account.status.value, session_over=stood.session_over)
+
+    def forget(self, session_id: UUID) -> None:
+        """What is known of a session that was just ended is old."""
+        self._standings.forget(session_id)
 
 
 @asynccontextmanager
@@ -91,13 +98,14 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         stack.callback(passwords.close)
         reader = Reader(pool)
         gateways = tools.payment_gateways()
+        kinds = kinds_by_name()
         yield AppServices(
             settings=settings,
             commands=commands,
             store=store,
             reader=reader,
             tokens=token_issuer(settings, tools.clock),
-            accounts=Directory(AccountStandings(store, kinds_by_name()["account"])),
+            accounts=Directory(AccountStandings(store, kinds["account"], kinds["session"])),
             redis=redis,
             clock=tools.clock,
             new_id=tools.new_id,

@@ -1,7 +1,7 @@
 """Reading a body: bounded, JSON only, strictly of the type that the route declares (requirements SEC-13, SEC-14).
 
-Whatever PostgreSQL could not hold, or a reader could choke on, is refused here for every route at once: NUL
-characters, numbers beyond 64 bits, nesting without end, texts that are not UTF-8.
+Whatever PostgreSQL could not hold, or a reader could choke on, is refused here for every route at once: NUL and
+other control characters, numbers beyond 64 bits, nesting without end, texts that are not UTF-8.
 """
 
 import re
@@ -19,7 +19,11 @@ from domain.shared.errors import InvalidInput, Problem
 DEPTH_MAXIMUM: Final = 64
 BODY_BYTES_MAXIMUM: Final = 10 * 1024 * 1024
 
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_CONTROL: Final = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[bf])"
+)
+"""An escape of a control character other than tab, line feed and carriage return: no text of people has one."""
+
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 _JSON_TYPE: Final = re.compile(
     r"application/(?:json|[\w.+-]{1,64}\+json)(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*;?", re.IGNORECASE
@@ -115,9 +119,10 @@ def read_json(body: bytes, expected: Any) -> Any:
 
 
 def _refuse_what_nobody_can_hold(body: bytes) -> None:
-    if b"\\u0000" in body and _NUL.search(body) is not None:
-        message = "A text must not contain the character NUL."
-        raise InvalidInput(message, problems=[Problem("", message, "no_nul")])
+    if b"\\" in body and _CONTROL.search(body) is not None:
+        nul = b"\\u0000" in body
+        message = "A text must not contain " + ("the character NUL." if nul else "control characters.")
+        raise InvalidInput(message, problems=[Problem("", message, "no_nul" if nul else "no_control")])
     deep = body.count(b"[") + body.count(b"{") > DEPTH_MAXIMUM
     if deep or _LONG_NUMBER.search(body) is not None:
         _look_inside(body)

@@ -233,11 +233,7 @@ def _of_litestar(error: HTTPException, path: str) -> Failure:
                 status=405,
                 code="METHOD_NOT_ALLOWED",
                 message="This method is not allowed here.",
-                headers=tuple(
-                    ("allow", value)
-                    for name, value in (error.headers or {}).items()
-                    if name.lower() == "allow"
-                ),
+                headers=(("allow", allowed(error)),),
             )
         case RequestEntityTooLarge():
             return Failure(status=413, code="PAYLOAD_TOO_LARGE", message="The body is too large.")
@@ -252,6 +248,13 @@ def _of_litestar(error: HTTPException, path: str) -> Failure:
     return Failure(
         status=error.status_code, code=codes[0], message=HTTPStatus(error.status_code).phrase + "."
     )
+
+
+def allowed(error: MethodNotAllowedException) -> str:
+    """What `Allow` lists: the methods of the path; whatever answers GET answers HEAD."""
+    named = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
+    methods = {each.strip() for each in named.split(",") if each.strip()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _problems_of(error: ValidationException) -> list[Problem]:

@@ -33,10 +33,14 @@ from api.envelope import TIMESTAMP_DESCRIPTION, FailureBody, RequestBody
 from api.errors import JSON, PROBLEM_JSON, STATUSES
 from api.limits import UNLIMITED
 from api.middleware.compression import accepts_gzip
+from api.validation import camel
 from infrastructure.settings import Settings
 
 NOT_A_COMMAND: Final = {"command": False}
 """`opt` of routes that change something without `api.submission`, so that they take no idempotency key."""
+
+UNCONDITIONAL: Final = {"conditional": False}
+"""`opt` of commands that look at no `If-Match`."""
 
 NOT_A_QUERY: Final = {"query": False}
 """`opt` of routes that read no read model, so that waiting for a position means nothing to them."""
@@ -45,6 +49,10 @@ FOR_INSIDERS: Final = {"visitor": True}
 """`opt` of routes that look themselves at who asks; a token helps there."""
 
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
+_TYPED: Final = re.compile(r"\{\w+:(?!str\})")
+"""A path parameter that not every text is a value of."""
+
+_SNAKE: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _PAGE_POLICY: Final = (
@@ -116,13 +124,25 @@ def describe(
             for handler in route.route_handlers:
                 for method in handler.http_methods:
                     if operation := path_item.get(str(method).lower()):
-                        _complete(operation, handler, str(method), route.path_format, limited=limited)
+                        _complete(
+                            operation, handler, str(method), route.path_format, route.path, limited=limited
+                        )
+    document["paths"] = {_in_camel_case(path, item): item for path, item in document["paths"].items()}
     _close_request_bodies(document)
     del schemas["ErrorBody"]
     for name, schema in schemas.items():
         if "success" in schema.get("properties", {}) and name != "FailureBody":
             schema["required"] = ["success", *schema.get("required", [])]
     return msgspec.json.encode(_tidied(document, _plain_names(schemas)))
+
+
+def _in_camel_case(path: str, item: Mapping[str, Any]) -> str:
+    """The path with its parameters named as everything on the wire is; those of its operations are renamed in place."""
+    for operation in item.values():
+        for parameter in operation.get("parameters", ()):
+            if parameter.get("in") == "path":
+                parameter["name"] = camel(parameter["name"])
+    return _SNAKE.sub(lambda match: f"{{{camel(match[1])}}}", path)
 
 
 def _plain_names(schemas: Mapping[str, Any]) -> dict[str, str]:
@@ -187,15 +207,23 @@ def _subclasses(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
 
 
 def _complete(
-    operation: dict[str, Any], handler: HTTPRouteHandler, method: str, path: str, *, limited: bool
+    operation: dict[str, Any],
+    handler: HTTPRouteHandler,
+    method: str,
+    path: str,
+    path_of_route: str,
+    *,
+    limited: bool,
 ) -> None:
     under_api = path.startswith("/api/")
     command = under_api and method in _WRITING and handler.opt.get("command") is not False
     query = under_api and method == "GET" and handler.opt.get("query") is not False
     codes = _declared(operation)
     codes.setdefault(500, []).append("INTERNAL_ERROR")
+    codes.setdefault(400, []).append("VALIDATION_ERROR")
+    if _TYPED.search(path_of_route) is not None:
+        codes.setdefault(404, []).append("ROUTE_NOT_FOUND")
     if under_api:
-        codes.setdefault(400, []).append("VALIDATION_ERROR")
         codes.setdefault(503, []).extend(["SERVICE_UNAVAILABLE", "STORE_UNAVAILABLE"])
     counted = limited and handler.opt.get("rate_limited") is not False
     if counted:
@@ -210,7 +238,7 @@ def _complete(
         codes.setdefault(409, []).extend(["IDEMPOTENCY_IN_PROGRESS", "CONCURRENCY_CONFLICT"])
         codes.setdefault(422, []).append("IDEMPOTENCY_KEY_REUSED")
         codes[503].append("OVERLOADED")
-        if "{" in path:
+        if handler.opt.get("conditional") is not False:
             parameters.append({"$ref": "#/components/parameters/IfMatch"})
             codes.setdefault(412, []).append("PRECONDITION_FAILED")
     if query:
@@ -258,6 +286,8 @@ def _security(handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> list[di
     else:
         return []
     codes[401] += ["TOKEN_EXPIRED", "INVALID_TOKEN", "USER_NOT_FOUND"]
+    if not handler.opt.get("ended_session"):
+        codes[401].append("TOKEN_REVOKED")
     codes.setdefault(403, []).append("ACCOUNT_SUSPENDED")
     return [{"bearer": []}]
 
@@ -387,7 +417,7 @@ _PARAMETERS: Final = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Any text of yours that is new for each command, bare or quoted. Kept for 24 hours.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 512},
     },
     "IfMatch": {
         "name": "If-Match",
@@ -410,8 +440,9 @@ _PARAMETERS: Final = {
     "RequestId": {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "Your name for this request: 1 to 128 letters, digits or `._~:/+=@-`. Made when absent.",
-        "schema": {"type": "string", "maxLength": 128},
+        "description": "Your name for this request: 1 to 128 letters, digits or `._~:/+=@-`. Any other text counts as "
+        "none, and a name is made.",
+        "schema": {"type": "string"},
     },
 }
 

@@ -4,8 +4,9 @@ A token says who somebody was when it was issued. Role and status are those of t
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
@@ -18,6 +19,12 @@ from infrastructure.security.tokens import TokenInvalid, TokenRefused
 
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]+)")
 SUPER_ADMIN: Final = "super_admin"
+
+EVEN_WHEN_SIGNED_OUT: Final = {"ended_session": True}
+"""`opt` of the route that ends a session: a repeat whose first answer was lost is answered like the first."""
+
+_NEEDS_CALLER: Final[MutableMapping[BaseRouteHandler, bool]] = WeakKeyDictionary()
+"""Which routes depend on `caller` without a guard by `requires`; found out once for each."""
 
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
@@ -38,6 +45,12 @@ class TokenTooOld(NotAuthenticated):
     """The access token was good once; a new one is had with the refresh token."""
 
     code = "TOKEN_EXPIRED"
+
+
+class TokenRevoked(NotAuthenticated):
+    """The access token was good until its session was ended (requirements TOK-11, TOK-12)."""
+
+    code = "TOKEN_REVOKED"
 
 
 class AccountGone(NotAuthenticated):
@@ -69,11 +82,13 @@ def look_at_token(context: RequestContext, services: Services) -> None:
         context.token_refusal = refused
 
 
-async def authenticate(context: RequestContext, services: Services) -> Caller:
+async def authenticate(
+    context: RequestContext, services: Services, *, session_may_be_over: bool = False
+) -> Caller:
     """Who asks.
 
     Raises:
-        NoToken, InvalidToken, TokenTooOld: there is no token, or not a good one.
+        NoToken, InvalidToken, TokenTooOld, TokenRevoked: there is no token, or not a good one.
         AccountGone: there is no such account any more.
         AccountSuspended: it may do nothing.
     """
@@ -88,9 +103,11 @@ async def authenticate(context: RequestContext, services: Services) -> Caller:
         if isinstance(refusal, TokenInvalid):
             raise InvalidToken(str(refusal)) from refusal
         raise TokenTooOld(str(refusal)) from refusal
-    standing = await services.accounts.standing(claims.account_id)
+    standing = await services.accounts.standing(claims.account_id, claims.session_id)
     if standing is None:
         raise AccountGone("This account does not exist any more.")
+    if standing.session_over and not session_may_be_over:
+        raise TokenRevoked("This session was signed out.")
     if standing.status == SUSPENDED:
         raise AccountSuspended("This account is suspended.")
     context.caller = Caller(
@@ -105,9 +122,27 @@ async def authenticate(context: RequestContext, services: Services) -> Caller:
     return context.caller
 
 
+async def know_caller(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The guard before every route: who must be signed in is asked for that before anything of the request is read.
+
+    Raises:
+        As `authenticate`, when the route depends on `caller`. Guards by `requires` have the word where there are any.
+    """
+    needed = _NEEDS_CALLER.get(handler)
+    if needed is None:
+        needed = _NEEDS_CALLER[handler] = "caller" in handler.parsed_fn_signature.parameters and not any(
+            hasattr(guard, "roles") for guard in handler.resolve_guards()
+        )
+    if needed:
+        over = handler.opt.get("ended_session") is True
+        services = application_of(connection).services
+        await authenticate(context_of(connection), services, session_may_be_over=over)
+
+
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
     """The dependency `caller`: somebody who is signed in, or 401 or 403."""
-    return await authenticate(context_of(request), application_of(request).services)
+    over = request.route_handler.opt.get("ended_session") is True
+    return await authenticate(context_of(request), application_of(request).services, session_may_be_over=over)
 
 
 async def provide_visitor(request: Request[Any, Any, Any]) -> Caller:

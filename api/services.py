@@ -24,13 +24,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     role: str
     status: str
+    session_over: bool = False
+    """Whether the session that the token belongs to has ended (requirements TOK-11)."""
 
 
 class Accounts(Protocol):
     """The directory of accounts, as far as the door needs it."""
 
-    def standing(self, account_id: UUID) -> Awaitable[Standing | None]:
-        """The role and status of an account, at most a few seconds old; `None` when there is no such account."""
+    def standing(self, account_id: UUID, session_id: UUID) -> Awaitable[Standing | None]:
+        """How an account, and a session of it, stand, at most a few seconds old; `None`: there is no such account."""
         ...
 
 

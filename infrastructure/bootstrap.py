@@ -154,7 +154,7 @@ class Machinery:
     async def open_commands(self, pool: Pool) -> AsyncIterator[tuple[CommandLoop, PostgresEventStore]]:
         """A running command loop over the event store."""
         async with AsyncExitStack() as stack:
-            store = PostgresEventStore(pool, self.codec, self.wrapper)
+            store = PostgresEventStore(pool, self.codec, self.wrapper, KINDS)
             stack.push_async_callback(store.aclose)
             loop = CommandLoop(
                 store,

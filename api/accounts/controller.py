@@ -17,9 +17,9 @@ from api.assembly import AppServices, services_of
 from api.context import context_of
 from api.envelope import Envelope, Meta, envelope
 from api.limits import limit_sign_ins
-from api.openapi import NOT_A_COMMAND, NOT_A_QUERY, errors
+from api.openapi import NOT_A_COMMAND, NOT_A_QUERY, UNCONDITIONAL, errors
 from api.requests import idempotency_key
-from api.security import InvalidToken
+from api.security import EVEN_WHEN_SIGNED_OUT, InvalidToken
 from api.submission import submit
 from application.accounts.commands import LogOut
 from application.accounts.results import Registered, SignedIn
@@ -44,6 +44,7 @@ class AuthController(Controller):
     @post(
         "/register",
         summary="Register",
+        opt=UNCONDITIONAL,
         responses=errors("USER_EXISTS", "RATE_LIMIT_EXCEEDED", "REGISTRATION_FAILED"),
         exception_handlers=breaking_as("REGISTRATION_FAILED"),
     )
@@ -130,14 +131,18 @@ class AuthController(Controller):
         "/logout",
         status_code=200,
         summary="Sign out",
+        opt=EVEN_WHEN_SIGNED_OUT,
         responses=errors("LOGOUT_FAILED"),
         exception_handlers=breaking_as("LOGOUT_FAILED"),
     )
     async def log_out(self, request: AnyRequest, caller: NamedDependency[Caller]) -> Response[Envelope[None]]:
-        """End the session that the access token belongs to. Signing out twice is signing out once."""
+        """End the session that the access token belongs to. Signing out twice is signing out once.
+
+        Within two seconds the token is refused everywhere.
+        """
         if caller.session_id is None:
             raise InvalidToken("This token belongs to no session.")
-        return await submit(
+        answer = await submit(
             request,
             LogOut(session_id=caller.session_id),
             lambda _: None,
@@ -145,6 +150,8 @@ class AuthController(Controller):
             entity=caller.session_id,
             message="Signed out.",
         )
+        services_of(request).accounts.forget(caller.session_id)
+        return answer
 
     @get(
         "/me",

@@ -16,6 +16,7 @@ from application.shared.command import StoreUnavailable
 from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.child import Child, Output
 from infrastructure.embedded.errors import AlreadyRunning, EmbeddedError
+from infrastructure.embedded.folder import DataFolder
 from infrastructure.embedded.services import ServiceUrls
 from infrastructure.embedded.supervisor import Supervisor
 from infrastructure.logging import configure_logging
@@ -186,7 +187,14 @@ def migrate() -> None:
 
 
 def _refuse_busy_port(settings: Settings, names: Sequence[str]) -> None:
+    """Say at once that the port is taken, unless the folder tells more about it than the port.
+
+    Whoever works in the folder is named by the supervisor; what a killed one left there is ended by it, the port freed.
+    """
     if API not in names:
+        return
+    folder = DataFolder(data_folder())
+    if folder.in_use() or any(left.alive() for left in folder.recorded().values()):
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -60,16 +60,18 @@ class Shell:
         settings: Settings,
         new_id: NewId,
         metrics: HttpMetrics,
+        methods_at: Callable[[str], str | None] = lambda _: None,
         open_to_plain_http: frozenset[str] = frozenset(),
         access_log: AccessLog | None = None,
     ) -> None:
-        """`open_to_plain_http` are paths that probes may ask without HTTPS, in production too.
+        """`methods_at` says what is allowed at a path; `open_to_plain_http` are paths that probes may ask without HTTPS, in production too.
 
         `access_log` is called as structlog's `info`; nothing is logged in tests (LOG-02) unless it is given.
         """
         self._app = app
         self._new_id = new_id
         self._metrics = metrics
+        self._methods_at = methods_at
         self._cors = Cors(settings.http.cors_origins)
         self._hops = settings.http.trusted_proxy_hops
         self._https_only = settings.in_production
@@ -178,6 +180,8 @@ class Shell:
         if method == "OPTIONS" and b"access-control-request-method" in context.headers:
             return self._preflight(context.headers.get(b"origin", b""))
         path = scope["path"]
+        if method == "OPTIONS" and (methods := self._methods_at(path)) is not None:
+            return Failure(status=204, code="", message="", headers=(("allow", methods),))
         query = scope["query_string"]
         if not path.isprintable() or "%" in path or "\ufffd" in path:
             raw = scope.get("raw_path") or b""

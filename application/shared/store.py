@@ -1,7 +1,8 @@
 """The port behind the command loop: streams in, groups of decisions out, all of a group or nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -17,13 +18,21 @@ Evolve = Callable[[Any, Any, UUID], S]
 class Kind(Generic[S]):
     """One kind of stream: its name in URLs and tools, its state, its fold."""
 
-    __slots__ = ("evolve", "name", "state")
-
     def __init__(self, name: str, state: type[S], evolve: Evolve[S]) -> None:
         """`name` is the business's word in snake case (`order`, `stock`)."""
         self.name = name
         self.state = state
         self.evolve = evolve
+
+    @cached_property
+    def events(self) -> frozenset[type[DomainEvent]]:
+        """The facts that make such a stream, as the fold declares them; none when it declares nothing."""
+        declared = get_type_hints(self.evolve).get("event")
+        return frozenset(
+            each
+            for each in get_args(declared) or (declared,)
+            if isinstance(each, type) and issubclass(each, DomainEvent)
+        )
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -100,7 +109,10 @@ class EventStore(Protocol):
     """Where the log is kept. Every method may raise `StoreUnavailable`."""
 
     async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
-        """The state and version of each stream; one of version 0 for a stream that has no event."""
+        """The state and version of each stream; one of version 0 for a stream that has no event.
+
+        The kind is what the asker takes the stream for. One that is of another kind comes back as what it is.
+        """
         ...
 
     async def append(self, groups: Sequence[Group]) -> list[int | None]:

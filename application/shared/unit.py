@@ -102,11 +102,15 @@ class Unit:
         return found
 
     def find(self, state: type[S], stream_id: UUID) -> S | None:
-        """The state of a stream, or `None` when nothing ever happened there."""
+        """The state of a stream, or `None` when nothing ever happened there, or it is a stream of another kind.
+
+        Ids come from callers: an order's where a listing is asked for means that there is no such listing.
+        """
         slot = self._slot(stream_id)
         if slot is None:
             raise Miss({stream_id: self._kinds[state]})
-        return slot.state  # type: ignore[return-value]  # a stream has one kind for life
+        found = slot.state
+        return found if isinstance(found, state) else None
 
     def need(self, *wanted: tuple[type[State], UUID]) -> None:
         """Say at once which streams will be read, so that they are loaded together."""
@@ -221,6 +225,8 @@ class Unit:
         slot = self._changed.get(stream_id) or self._begun.get(stream_id)
         if slot is None:
             raise AssertionError(f"{state.__name__} {stream_id} was recorded without being read in this unit")
+        if slot.state is not None and not isinstance(slot.state, state):
+            raise AssertionError(f"stream {stream_id} is of another kind than {state.__name__}")
         evolve = self._kinds[state].evolve
         current: Any = slot.state
         version = slot.version

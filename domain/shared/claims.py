@@ -50,7 +50,7 @@ class Claim(State, frozen=True, kw_only=True):
         return self.claim_id
 
 
-def evolve(claim: Claim | None, event: DomainEvent, stream_id: UUID) -> Claim:
+def evolve(claim: Claim | None, event: ClaimEvent, stream_id: UUID) -> Claim:
     """Fold one recorded fact into the state."""
     match event:
         case ValueClaimed():

@@ -85,8 +85,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class RateLimits:
     """Counts requests, in Redis where it is there, in this process where it is not."""
 
-    def __init__(self, redis: Redis | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """`monotonic` gives seconds that never go back."""
+    def __init__(
+        self,
+        redis: Redis | None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`monotonic` gives seconds that never go back; Redis is never waited for longer than `patience_seconds`."""
+        self._patience_seconds = patience_seconds
         self._take_in_redis = redis.register_script(_TAKE) if redis is not None else None
         self._monotonic = monotonic
         self._skip_until = 0.0
@@ -105,7 +112,7 @@ class RateLimits:
         if self._take_in_redis is not None and self._monotonic() >= self._skip_until:
             window_ms = max(1, round(policy.window.total_seconds() * 1000))
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(self._patience_seconds):
                     answer: Any = await self._take_in_redis(keys=[key], args=[policy.quota, window_ms])
                 return _verdict(policy, allowed=answer[0] == 1, used=int(answer[1]), left=answer[2] / 1000)
             except (RedisError, OSError, TimeoutError) as error:

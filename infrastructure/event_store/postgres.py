@@ -1,7 +1,7 @@
 """The event store of the command loop: `append` and `load` over asynchronous psycopg."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -96,10 +96,19 @@ class PostgresEventStore:
     """Implements `application.shared.store.EventStore` on PostgreSQL 15 or newer."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], codec: Codec, wrapper: KeyWrapper
+        self,
+        pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]],
+        codec: Codec,
+        wrapper: KeyWrapper,
+        kinds: Iterable[Kind[Any]] = (),
     ) -> None:
-        """`wrapper` seals kept answers, which may hold personal data."""
+        """`wrapper` seals kept answers, which may hold personal data.
+
+        `kinds` tell streams apart by their events. Ids come from callers, who may name an order where a listing is
+        meant; folding it as a listing would fail, and with it everybody whose command is decided in the same batch.
+        """
         self._pool = pool
+        self._kind_of = {event: kind for kind in kinds for event in kind.events}
         self._codec = codec
         self._wrapper = wrapper
         self._notifying: asyncio.Task[None] | None = None
@@ -130,6 +139,7 @@ class PostgresEventStore:
                 )
             if version is not None:
                 event = codec.decode(topic, state, stream_id, version)
+                kind = self._kind_of.get(type(event), kind)
                 slot = Slot(kind.evolve(slot.state, event, stream_id), version)
             slots[stream_id] = slot
         return slots

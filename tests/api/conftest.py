@@ -83,7 +83,9 @@ async def settle(machinery: Machinery) -> AsyncIterator[Settle]:
     history = machinery.open_log(name="test")
     connection = machinery.connect(name="test")
     broken: list[Exception] = []
-    runner = ProjectionRunner(PROJECTIONS, history, connection, on_error=lambda _name, error: broken.append(error))
+    runner = ProjectionRunner(
+        PROJECTIONS, history, connection, on_error=lambda _name, error: broken.append(error)
+    )
 
     async def catch_up() -> None:
         runner.catch_up()

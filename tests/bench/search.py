@@ -179,7 +179,7 @@ async def measure(tools: Machinery) -> list[Figure]:
                 """
                 SELECT listing_id
                 FROM catalogue_text
-                WHERE name ILIKE %(pattern)s OR description ILIKE %(pattern)s
+                WHERE name_words ILIKE %(pattern)s OR description_words ILIKE %(pattern)s
                 ORDER BY listing_id
                 LIMIT 20
                 """,

@@ -145,7 +145,9 @@ class Serving:
         process = self._running()
         async with httpx.AsyncClient(timeout=5) as client:
             while True:
-                assert process.returncode is None, f"It ended with {process.returncode}:\n{self.said()[-4000:]}"
+                assert process.returncode is None, (
+                    f"It ended with {process.returncode}:\n{self.said()[-4000:]}"
+                )
                 # Each line is whole before the next one begins, but a line may still be in the making.
                 if READY in self.said():
                     try:
@@ -177,11 +179,11 @@ class Serving:
 async def until_gone(members: list[Process], seconds: float = 20.0) -> list[Process]:
     """Wait for the end of all; those that still run when the time is up."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while (left := [member for member in members if member.runs]) and (
-        asyncio.get_running_loop().time() < deadline
-    ):
+    while True:
+        left = [member for member in members if member.runs]
+        if not left or asyncio.get_running_loop().time() > deadline:
+            return left
         await asyncio.sleep(0.05)
-    return left
 
 
 def family(pid: int) -> list[Process]:

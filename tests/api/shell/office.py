@@ -305,7 +305,7 @@ class Directory:
             PROMOTED: Standing(role="admin", status="active"),
         }
 
-    async def standing(self, account_id: UUID) -> Standing | None:
+    async def standing(self, account_id: UUID, session_id: UUID) -> Standing | None:
         return self.known.get(account_id)
 
 

@@ -85,7 +85,7 @@ async def redis(urls: ServiceUrls) -> AsyncIterator[Redis]:
 @pytest.mark.services
 class TestWithRedis:
     async def test_several_processes_share_one_quota(self, redis: Redis) -> None:
-        ours, theirs = RateLimits(redis), RateLimits(redis)
+        ours, theirs = (RateLimits(redis, patience_seconds=10) for _ in range(2))
         partition = str(uuid4())
         await ours.take(policy(50), partition)
         verdicts = await asyncio.gather(

@@ -16,6 +16,7 @@ import pytest
 import application.notifications.handlers as notifications
 import application.payouts.handlers as payouts
 from application.notifications.post import notification_id
+from application.payments.ports import GatewayRegistry
 from application.shared.caller import Caller
 from application.shared.loop import CommandLoop
 from application.shared.store import Kind
@@ -60,6 +61,7 @@ class Context:
         self.codec = codec
         self.database_url = database_url
         self.commands = commands
+        self.gateways = GatewayRegistry(())
         self.clock = utc_now
 
 

@@ -67,22 +67,22 @@ def test_the_figures_add_up(connection: psycopg.Connection[Any]) -> None:
         return connection.execute(query.encode()).fetchone()
 
     market = sums(
-        "SELECT sum(subtotal_minor), sum(units), sum(commission_minor), sum(seller_net_minor) FROM sales_daily__g1"
+        "SELECT sum(subtotal_minor), sum(units), sum(commission_minor), sum(seller_net_minor) FROM sales_daily__g2"
     )
     sellers = sums(
-        "SELECT sum(gross_minor), sum(units), sum(commission_minor), sum(net_minor) FROM seller_daily__g2"
+        "SELECT sum(gross_minor), sum(units), sum(commission_minor), sum(net_minor) FROM seller_daily__g3"
     )
     assert market == sellers
     entries = sums(
         """
         SELECT sum(commission_minor - reversed_commission_minor), sum(net_minor - reversed_net_minor)
-        FROM seller_earning_entries__g3
+        FROM seller_earning_entries__g4
         """
     )
     totals = sums(
         """
         SELECT sum(commission_minor - reversed_commission_minor), sum(net_minor - reversed_net_minor)
-        FROM seller_earnings__g3
+        FROM seller_earnings__g4
         """
     )
     assert market is not None
@@ -96,7 +96,7 @@ def test_the_figures_add_up(connection: psycopg.Connection[Any]) -> None:
     )
     assert sums(
         """
-        SELECT count(*) FROM sales_daily__g1
+        SELECT count(*) FROM sales_daily__g2
         WHERE gross_minor <> subtotal_minor + tax_minor + shipping_minor - discount_minor
         """
     ) == (0,)
