@@ -223,7 +223,7 @@ async def a_rebuild_changes_no_answer(
         ("/listings/search?q=teepot", None),
         ("/categories", None),
         ("/auth/me", customer),
-        (f"/profile/{seller.account_id}", None),
+        (f"/profile/{seller.account_id}", customer),
         ("/cart", customer),
         ("/orders", customer),
         ("/orders", admin),
