@@ -188,10 +188,13 @@ async def until_gone(members: list[Process], seconds: float = 20.0) -> list[Proc
 
 def family(pid: int) -> list[Process]:
     """A process and all its descendants, whatever session or process group they are in."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, timeout=10, check=True
-    ).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in listed.splitlines())}
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It ended while we looked.
+        parents[int(fields["Pid"])] = int(fields["PPid"])
     found = [pid]
     for member in found:  # grows while it is walked
         found.extend(child for child, parent in parents.items() if parent == member)
