@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.di import Provide
 from litestar.enums import HttpMethod
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
@@ -117,8 +117,8 @@ def create_app(
         route_handlers=[*handlers, *_under(base, controllers)],
         dependencies=dependencies,
         exception_handlers={Exception: answer_failure},
-        guards=[*((count_request,) if limits.enabled else ()), know_caller],
-        before_request=await_position,
+        guards=[count_request] if limits.enabled else [],
+        before_request=_prepare,
         request_class=BodyRequest,
         request_max_body_size=BODY_BYTES_MAXIMUM,
         on_startup=list(on_startup),
@@ -149,6 +149,11 @@ def create_app(
         access_log=access_log,
     )
     return app
+
+
+async def _prepare(request: Request[Any, Any, Any]) -> None:
+    await know_caller(request)
+    await await_position(request)
 
 
 def _under(base: str, controllers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:

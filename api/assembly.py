@@ -21,6 +21,7 @@ from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
 from domain.orders.amounts import OrderTerms
 from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
+from infrastructure.cache.catalogue import CatalogueCache
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.reachable import mail_answers, nats_answers
@@ -51,6 +52,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     payment_desk: PaymentDesk
     order_terms: OrderTerms
     catalogue: Catalogue
+    catalogue_cache: CatalogueCache
 
 
 def services_of(connection: Connection) -> AppServices:
@@ -128,6 +130,9 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 session_lifetime=settings.tokens.refresh_lifetime,
             ),
             catalogue=Catalogue(reader),
+            catalogue_cache=CatalogueCache(
+                redis, settings.catalogue_cache_seconds, namespace=derived_key(settings, b"catalogue cache")
+            ),
             gateways=gateways,
             payment_desk=PaymentDesk(gateways, commands),
             order_terms=OrderTerms(

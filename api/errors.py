@@ -26,6 +26,9 @@ from redis.exceptions import RedisError
 
 from api.context import RequestContext, context_of
 from api.envelope import ErrorBody, FailureBody
+from api.localisation.catalogue import Catalogue
+from api.localisation.en import ENGLISH
+from api.localisation.languages import catalogue_for
 from api.validation import camel, problem_of
 from application.shared.command import (
     IdempotencyKeyReused,
@@ -116,6 +119,7 @@ _BY_STATUS: Final[Mapping[int, Sequence[str]]] = {
     413: ("FILE_TOO_LARGE", "PAYLOAD_TOO_LARGE"),
     415: ("UNSUPPORTED_MEDIA_TYPE",),
     422: ("IDEMPOTENCY_KEY_REUSED",),
+    431: ("REQUEST_HEAD_TOO_LARGE",),
     429: ("RATE_LIMIT_EXCEEDED", "OTP_RATE_LIMITED", "OTP_ATTEMPTS_EXCEEDED", "SYNC_LIMIT_REACHED"),
     500: (
         "INTERNAL_ERROR", "REGISTRATION_FAILED", "LOGIN_FAILED", "TOKEN_REFRESH_FAILED", "LOGOUT_FAILED",
@@ -275,12 +279,52 @@ def _problems_of(error: ValidationException) -> list[Problem]:
     return problems
 
 
-def render(failure: Failure, context: RequestContext) -> tuple[bytes, bytes]:
-    """The body of a failure and its media type: our envelope, or problem details for those who ask for them."""
+def localised(failure: Failure, catalogue: Catalogue) -> Failure:
+    """The failure in the words of a catalogue: the general sentences of its code, and of the rules that were broken.
+
+    English stays as it was written beside the refusal, which knows more.
+    """
+    if catalogue is ENGLISH:
+        return failure
+    details = failure.details
+    if isinstance(details, list):
+        details = [
+            {**each, "message": _of_rule(each["rule"], catalogue)}
+            if isinstance(each, dict) and "rule" in each
+            else each
+            for each in details
+        ]
+    return msgspec.structs.replace(
+        failure,
+        message=catalogue.codes.get(failure.code) or f"{_title(failure.status, catalogue)}.",
+        details=details,
+        problems=tuple(
+            Problem(each.field, _of_rule(each.rule, catalogue), each.rule) for each in failure.problems
+        ),
+    )
+
+
+def _of_rule(rule: str, catalogue: Catalogue) -> str:
+    return catalogue.rules.get(rule) or catalogue.rules["invalid"]
+
+
+def _title(status: int, catalogue: Catalogue) -> str:
+    return catalogue.titles.get(status) or HTTPStatus(status).phrase
+
+
+def render(failure: Failure, context: RequestContext) -> tuple[bytes, bytes, bytes]:
+    """The body of a failure, its media type and its language.
+
+    The body is our envelope, or problem details for those who ask for them; the language is that which the caller
+    accepts best of ours (requirements API-14).
+    """
+    catalogue = catalogue_for(context.headers)
+    failure = localised(failure, catalogue)
+    language = catalogue.language.encode()
     if context.problem_json:
         problem: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(failure.status).phrase,
+            "title": _title(failure.status, catalogue),
             "status": failure.status,
             "detail": failure.message,
             "instance": f"urn:uuid:{context.correlation_id}",
@@ -294,7 +338,7 @@ def render(failure: Failure, context: RequestContext) -> tuple[bytes, bytes]:
             ]
         elif failure.details is not None:
             problem["details"] = failure.details
-        return msgspec.json.encode(problem, enc_hook=str), PROBLEM_JSON.encode()
+        return msgspec.json.encode(problem, enc_hook=str), PROBLEM_JSON.encode(), language
     body = FailureBody(
         error=ErrorBody(
             code=failure.code,
@@ -303,7 +347,7 @@ def render(failure: Failure, context: RequestContext) -> tuple[bytes, bytes]:
             request_id=context.request_id,
         )
     )
-    return msgspec.json.encode(body, enc_hook=str), JSON.encode()
+    return msgspec.json.encode(body, enc_hook=str), JSON.encode(), language
 
 
 def _pointer(field: str) -> str:
@@ -317,9 +361,17 @@ def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
     context = context_of(request)
     failure = failure_of(error, context.path)
     record(error, failure, context, request.scope["method"])
-    content, media_type = render(failure, context)
+    return respond(failure, context)
+
+
+def respond(failure: Failure, context: RequestContext) -> Response[bytes]:
+    """The failure as an answer of a route."""
+    content, media_type, language = render(failure, context)
     return Response(
-        content, status_code=failure.status, media_type=media_type.decode(), headers=dict(failure.headers)
+        content,
+        status_code=failure.status,
+        media_type=media_type.decode(),
+        headers={**dict(failure.headers), "content-language": language.decode()},
     )
 
 

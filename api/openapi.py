@@ -49,9 +49,6 @@ FOR_INSIDERS: Final = {"visitor": True}
 """`opt` of routes that look themselves at who asks; a token helps there."""
 
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
-_TYPED: Final = re.compile(r"\{\w+:(?!str\})")
-"""A path parameter that not every text is a value of."""
-
 _SNAKE: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -124,9 +121,7 @@ def describe(
             for handler in route.route_handlers:
                 for method in handler.http_methods:
                     if operation := path_item.get(str(method).lower()):
-                        _complete(
-                            operation, handler, str(method), route.path_format, route.path, limited=limited
-                        )
+                        _complete(operation, handler, str(method), route.path_format, limited=limited)
     document["paths"] = {_in_camel_case(path, item): item for path, item in document["paths"].items()}
     _close_request_bodies(document)
     del schemas["ErrorBody"]
@@ -211,7 +206,6 @@ def _complete(
     handler: HTTPRouteHandler,
     method: str,
     path: str,
-    path_of_route: str,
     *,
     limited: bool,
 ) -> None:
@@ -221,7 +215,7 @@ def _complete(
     codes = _declared(operation)
     codes.setdefault(500, []).append("INTERNAL_ERROR")
     codes.setdefault(400, []).append("VALIDATION_ERROR")
-    if _TYPED.search(path_of_route) is not None:
+    if "{" in path:
         codes.setdefault(404, []).append("ROUTE_NOT_FOUND")
     if under_api:
         codes.setdefault(503, []).extend(["SERVICE_UNAVAILABLE", "STORE_UNAVAILABLE"])
@@ -230,9 +224,7 @@ def _complete(
         codes.setdefault(429, []).append("RATE_LIMIT_EXCEEDED")
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
     if "requestBody" in operation:
-        codes.setdefault(413, []).append("PAYLOAD_TOO_LARGE")
-        if JSON in operation["requestBody"].get("content", {}):
-            codes.setdefault(415, []).append("UNSUPPORTED_MEDIA_TYPE")
+        _complete_body(operation["requestBody"], handler, codes)
     if command:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
         codes.setdefault(409, []).extend(["IDEMPOTENCY_IN_PROGRESS", "CONCURRENCY_CONFLICT"])
@@ -262,6 +254,14 @@ def _complete(
             headers["ETag"] = {"$ref": "#/components/headers/ETag"}
             headers["X-Position"] = {"$ref": "#/components/headers/Position"}
             headers["Idempotent-Replayed"] = {"$ref": "#/components/headers/Replayed"}
+
+
+def _complete_body(body: dict[str, Any], handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> None:
+    if handler.parsed_fn_signature.parameters["data"].has_default:
+        body["required"] = False
+    codes.setdefault(413, []).append("PAYLOAD_TOO_LARGE")
+    if JSON in body.get("content", {}):
+        codes.setdefault(415, []).append("UNSUPPORTED_MEDIA_TYPE")
 
 
 def _declared(operation: Mapping[str, Any]) -> dict[int, list[str]]:

@@ -24,7 +24,7 @@ EVEN_WHEN_SIGNED_OUT: Final = {"ended_session": True}
 """`opt` of the route that ends a session: a repeat whose first answer was lost is answered like the first."""
 
 _NEEDS_CALLER: Final[MutableMapping[BaseRouteHandler, bool]] = WeakKeyDictionary()
-"""Which routes depend on `caller` without a guard by `requires`; found out once for each."""
+"""Which routes depend on `caller`; found out once for each."""
 
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
@@ -122,21 +122,18 @@ async def authenticate(
     return context.caller
 
 
-async def know_caller(connection: Connection, handler: BaseRouteHandler) -> None:
-    """The guard before every route: who must be signed in is asked for that before anything of the request is read.
+async def know_caller(request: Request[Any, Any, Any]) -> None:
+    """Before every route: who must be signed in is asked for that before anything of the request is read.
 
     Raises:
-        As `authenticate`, when the route depends on `caller`. Guards by `requires` have the word where there are any.
+        As `authenticate`, when the route depends on `caller`. Guards by `requires` come first, where there are any.
     """
+    handler = request.route_handler
     needed = _NEEDS_CALLER.get(handler)
     if needed is None:
-        needed = _NEEDS_CALLER[handler] = "caller" in handler.parsed_fn_signature.parameters and not any(
-            hasattr(guard, "roles") for guard in handler.resolve_guards()
-        )
+        needed = _NEEDS_CALLER[handler] = "caller" in handler.parsed_fn_signature.parameters
     if needed:
-        over = handler.opt.get("ended_session") is True
-        services = application_of(connection).services
-        await authenticate(context_of(connection), services, session_may_be_over=over)
+        await provide_caller(request)
 
 
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:

@@ -59,6 +59,14 @@ async def submit(
     return _answer(done, view(done.result), kind, entity, message, headers)
 
 
+def recorded(answer: Response[Any]) -> bool:
+    """Whether the command behind an answer of `submit` has just added to the log.
+
+    Not when nothing needed to change, nor when the answer is the kept one to an earlier request.
+    """
+    return answer.headers["X-Position"] != "0" and "Idempotent-Replayed" not in answer.headers
+
+
 async def _submit_at(versions: list[int], ask: Callable[[int], Any]) -> Done[Any]:
     """Any of several versions will do: try one, then the one that is said to be the latest."""
     expected = versions[0]

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Final
 
 import psycopg
@@ -12,6 +12,7 @@ import structlog
 from application.shared.command import StoreUnavailable
 from application.shared.loop import CommandLoop
 from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure.cache.catalogue import CatalogueEpochs
 from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.messaging.consumers import run_workflows
 from infrastructure.messaging.consuming import Terms
@@ -104,12 +105,18 @@ def _follow(machinery: Machinery, ending: threading.Event) -> None:
     def on_error(name: str, error: Exception) -> None:
         log.error("projection_failed", projection=name, exc_info=error)
 
-    history = machinery.open_log(name="daftar-projector")
-    try:
-        with machinery.connect(name="daftar-projector") as connection:
-            ProjectionRunner(PROJECTIONS, history, connection, on_error=on_error).run(ending.is_set)
-    finally:
-        history.close()
+    with ExitStack() as stack:
+        on_progress = None
+        if machinery.settings.redis_url is not None and machinery.settings.catalogue_cache_seconds:
+            epochs = CatalogueEpochs(machinery.settings.redis_url)
+            stack.callback(epochs.close)
+            on_progress = epochs.on_progress
+        history = machinery.open_log(name="daftar-projector")
+        stack.callback(history.close)
+        connection = stack.enter_context(machinery.connect(name="daftar-projector"))
+        ProjectionRunner(PROJECTIONS, history, connection, on_error=on_error, on_progress=on_progress).run(
+            ending.is_set
+        )
 
 
 async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:

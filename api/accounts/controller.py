@@ -1,9 +1,10 @@
 """Signing up, in and out, who one is and who others are (requirements §45.1)."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import structlog
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -17,10 +18,12 @@ from api.assembly import AppServices, services_of
 from api.context import context_of
 from api.envelope import Envelope, Meta, envelope
 from api.limits import limit_sign_ins
+from api.localisation.catalogue import Notice
+from api.localisation.languages import catalogue_for
 from api.openapi import NOT_A_COMMAND, NOT_A_QUERY, UNCONDITIONAL, errors
 from api.requests import idempotency_key
 from api.security import EVEN_WHEN_SIGNED_OUT, InvalidToken
-from api.submission import submit
+from api.submission import recorded, submit
 from application.accounts.commands import LogOut
 from application.accounts.results import Registered, SignedIn
 from application.shared.caller import Caller
@@ -33,6 +36,8 @@ from domain.accounts.session import first_refresh_token_id
 from projections.accounts.account_directory import Accounts
 
 AnyRequest = Request[Any, Any, Any]
+
+log: Final = structlog.get_logger(__name__)
 
 
 class AuthController(Controller):
@@ -77,9 +82,9 @@ class AuthController(Controller):
                 phone=None if data.phone is None else normalise_phone(data.phone),
             )
         )
-        message = "Welcome."
+        notice = Notice.WELCOME
         if done.result.session_id is None:
-            message = "Your application waits for approval. You will hear from us by email."
+            notice = Notice.APPLICATION_WAITS
         else:
             tokens = _signed_in(services, done.result, view.user)
             view = msgspec.structs.replace(
@@ -89,9 +94,13 @@ class AuthController(Controller):
                 expires_in=tokens.expires_in,
                 token_type=tokens.token_type,
             )
-        headers = {"X-Position": str(done.position)}
+        catalogue = catalogue_for(context_of(request).headers)
+        headers = {"X-Position": str(done.position), "Content-Language": catalogue.language}
         if done.replayed:
             headers["Idempotent-Replayed"] = "true"
+        else:
+            _note(request, "account_registered", done.result.account_id, done.result.role)
+        message = catalogue.notices[notice]
         return Response(envelope(view, message=message, meta=Meta(position=done.position)), headers=headers)
 
     @post(
@@ -106,6 +115,8 @@ class AuthController(Controller):
             "ACCOUNT_REJECTED",
             "RATE_LIMIT_EXCEEDED",
             "LOGIN_FAILED",
+            "CONCURRENCY_CONFLICT",
+            "OVERLOADED",
         ),
         exception_handlers=breaking_as("LOGIN_FAILED"),
     )
@@ -123,6 +134,7 @@ class AuthController(Controller):
             email=data.email, password=data.password, caller=context_of(request).stranger()
         )
         view = _signed_in(services, done.result, UserView.of(done.result))
+        _note(request, "account_logged_in", done.result.account_id, done.result.role)
         return Response(
             envelope(view, meta=Meta(position=done.position)), headers={"X-Position": str(done.position)}
         )
@@ -142,15 +154,19 @@ class AuthController(Controller):
         """
         if caller.session_id is None:
             raise InvalidToken("This token belongs to no session.")
+        catalogue = catalogue_for(context_of(request).headers)
         answer = await submit(
             request,
             LogOut(session_id=caller.session_id),
             lambda _: None,
             kind="session",
             entity=caller.session_id,
-            message="Signed out.",
+            message=catalogue.notices[Notice.SIGNED_OUT],
+            headers={"Content-Language": catalogue.language},
         )
         services_of(request).accounts.forget(caller.session_id)
+        if recorded(answer):
+            _note(request, "account_logged_out", caller.actor_id, caller.role)
         return answer
 
     @get(
@@ -182,6 +198,18 @@ class ProfilesController(Controller):
         if profile is None:
             raise AccountNotFound(f"No account {account_id}.")
         return envelope(PublicProfileView.of(profile))
+
+
+def _note(request: AnyRequest, event: str, account_id: UUID | None, role: str | None) -> None:
+    """Say in the log who came or went, and from where; never by name or email (requirements LOG-04)."""
+    context = context_of(request)
+    log.info(
+        event,
+        account_id=account_id,
+        role=role,
+        client_address=context.client_address,
+        request_id=context.request_id,
+    )
 
 
 def _signed_in(services: AppServices, opened: Registered | SignedIn, user: UserView) -> SignedInView:

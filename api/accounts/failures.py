@@ -7,7 +7,7 @@ from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
 from api.context import context_of
-from api.errors import failure_of, record, render
+from api.errors import failure_of, record, respond
 from application.shared.command import Overloaded
 from infrastructure.security.passwords import PasswordHasherBusy
 
@@ -33,10 +33,7 @@ def breaking_as(code: str) -> ExceptionHandlersMap:
         if failure.status == 500:
             failure = msgspec.structs.replace(failure, code=code, message=sentence)
         record(error, failure, context, request.scope["method"])
-        content, media_type = render(failure, context)
-        return Response(
-            content, status_code=failure.status, media_type=media_type.decode(), headers=dict(failure.headers)
-        )
+        return respond(failure, context)
 
     return {Exception: answer}
 

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
 from api.assembly import services_of
+from api.cached import Made, shared_answer
 from api.categories.views import CategoryView, ListedCategoryView
 from api.envelope import Envelope, Meta, Page, RequestBody, envelope
 from api.openapi import errors
@@ -58,17 +59,22 @@ class CategoriesController(Controller):
     @get("/", summary="List categories")
     async def list_categories(
         self, request: AnyRequest, page_request: NamedDependency[PageRequest]
-    ) -> Page[ListedCategoryView]:
+    ) -> Response[Page[ListedCategoryView]]:
         """Categories by name."""
-        found = await Categories(services_of(request).reader).page(wanted(page_request))
-        return numbered(found, ListedCategoryView.of)
+        part = wanted(page_request)
 
-    @get("/{id_or_slug:str}", summary="Show a category", responses=errors("RESOURCE_NOT_FOUND"))
+        async def make() -> Made:
+            found = await Categories(services_of(request).reader).page(part)
+            return numbered(found, ListedCategoryView.of), None
+
+        return await shared_answer(request, "categories", part, make, public=True)
+
+    @get("/{category_id:str}", summary="Show a category", responses=errors("RESOURCE_NOT_FOUND"))
     async def category(
-        self, request: AnyRequest, id_or_slug: FromPath[str]
+        self, request: AnyRequest, category_id: FromPath[str]
     ) -> Response[Envelope[ListedCategoryView]]:
         """One category by its id or its slug."""
-        category = await Categories(services_of(request).reader).by_id_or_slug(reference(id_or_slug))
+        category = await Categories(services_of(request).reader).by_id_or_slug(reference(category_id))
         if category is None:
             raise CategoryNotFound("There is no such category.")
         return Response(

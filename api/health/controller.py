@@ -116,12 +116,12 @@ class HealthController(Controller):
             message="The database cannot be reached.",
             details=msgspec.to_builtins(view),
         )
-        body, media_type = render(failure, context_of(request))
+        body, media_type, language = render(failure, context_of(request))
         return Response(
             body,  # type: ignore[arg-type]  # the failure in its own form, as bytes
             status_code=failure.status,
             media_type=media_type.decode(),
-            headers={"Retry-After": "1"},
+            headers={"Retry-After": "1", "Content-Language": language.decode()},
         )
 
     @get(

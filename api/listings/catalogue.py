@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from api.assembly import services_of
+from api.cached import Made, shared_answer
 from api.categories.controller import reference
 from api.envelope import Envelope, Meta, envelope
 from api.listings.selling import KIND
@@ -32,7 +33,7 @@ from projections.listings.catalogue import (
     SortField,
 )
 from projections.listings.listing_detail import ListingDetail, ListingDetails
-from projections.listings.standing import Standing, Viewer
+from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.shared import paging
 
 AnyRequest = Request[Any, Any, Any]
@@ -106,7 +107,7 @@ class CatalogueController(Controller):
         in_stock: Annotated[bool, QueryParameter(name="inStock")] = False,
         sort_by: Annotated[SortField | None, QueryParameter(name="sortBy")] = None,
         sort_order: Annotated[SortOrder, QueryParameter(name="sortOrder")] = SortOrder.DESC,
-    ) -> CataloguePage:
+    ) -> Response[CataloguePage]:
         """Listings on the shelf, newest first; what is found by `search` comes by relevance.
 
         Sellers see their own of any `status` (with their `sellerId`), admins those of all. With a `cursor` the page's
@@ -120,23 +121,25 @@ class CatalogueController(Controller):
             order = Order(sort_by, Direction(sort_order.value.lower()))
         elif sort_order.value.lower() == Direction.ASC.value and not (search or "").strip():
             order = Order(SortField.CREATED_AT, Direction.ASC)
-        found = await services_of(request).catalogue.find(
-            _filter(
-                request,
-                text=search or None,
-                category=category,
-                min_price=min_price,
-                max_price=max_price,
-                currency=currency,
-                seller_id=seller_id,
-                status=None if status is StatusFilter.ALL else Standing(status.value),
-                in_stock=in_stock,
-            ),
-            _part(page_request, cursor_request),
-            order=order,
-            viewer=viewer,
+        wanted = _filter(
+            request,
+            text=search or None,
+            category=category,
+            min_price=min_price,
+            max_price=max_price,
+            currency=currency,
+            seller_id=seller_id,
+            status=None if status is StatusFilter.ALL else Standing(status.value),
+            in_stock=in_stock,
         )
-        return CataloguePage.of(found)
+        part = _part(page_request, cursor_request)
+
+        async def make() -> Made:
+            found = await services_of(request).catalogue.find(wanted, part, order=order, viewer=viewer)
+            return CataloguePage.of(found), None
+
+        public = viewer == PUBLIC and status is StatusFilter.ACTIVE
+        return await shared_answer(request, "listings", (wanted, _asked(part), order), make, public=public)
 
     @get("/search", summary="Search listings")
     async def search_listings(
@@ -153,36 +156,43 @@ class CatalogueController(Controller):
         in_stock: Annotated[bool, QueryParameter(name="inStock")] = False,
         sort_by: Annotated[SearchOrder, QueryParameter(name="sortBy")] = SearchOrder.RELEVANCE,
         facets: FromQuery[bool] = True,
-    ) -> CataloguePage:
+    ) -> Response[CataloguePage]:
         """What is on the shelf and has these words, or words that begin so; misspelt ones are corrected.
 
         Relevance: all words before some; then words in the name, in the short description, in the rest; ties by rating.
         """
-        found = await services_of(request).catalogue.find(
-            _filter(
-                request,
-                text=q,
-                category=category,
-                min_price=min_price,
-                max_price=max_price,
-                currency=currency,
-                seller_id=seller_id,
-                status=Standing.ACTIVE,
-                in_stock=in_stock,
-            ),
-            _part(page_request, cursor_request),
-            order=SEARCH_ORDERS[sort_by],
-            with_facets=facets,
+        wanted = _filter(
+            request,
+            text=q,
+            category=category,
+            min_price=min_price,
+            max_price=max_price,
+            currency=currency,
+            seller_id=seller_id,
+            status=Standing.ACTIVE,
+            in_stock=in_stock,
         )
-        return CataloguePage.of(found)
+        part, order = _part(page_request, cursor_request), SEARCH_ORDERS[sort_by]
+
+        async def make() -> Made:
+            found = await services_of(request).catalogue.find(wanted, part, order=order, with_facets=facets)
+            return CataloguePage.of(found), None
+
+        # Who asks makes no difference here.
+        asked = (wanted, _asked(part), order, facets)
+        return await shared_answer(request, "listings/search", asked, make, public=True)
 
     @get("/slug/{slug:str}", summary="Show a listing by its slug", responses=errors("RESOURCE_NOT_FOUND"))
     async def listing_by_slug(
         self, request: AnyRequest, slug: FromPath[str], visitor: NamedDependency[Caller]
     ) -> Response[Envelope[ListingView]]:
         """A listing by the readable part of its address, which a new name does not change."""
-        details = ListingDetails(services_of(request).reader)
-        return _shown(await details.by_slug(slug, viewer_of(visitor)))
+        viewer = viewer_of(visitor)
+
+        async def make() -> Made:
+            return _shown(await ListingDetails(services_of(request).reader).by_slug(slug, viewer))
+
+        return await shared_answer(request, "listings/slug", slug, make, public=viewer == PUBLIC)
 
     @get("/{listing_id:uuid}", summary="Show a listing", responses=errors("RESOURCE_NOT_FOUND"))
     async def listing(
@@ -192,8 +202,12 @@ class CatalogueController(Controller):
 
         The entity tag is that of the listing as `PUT` changes it; its stock has one of its own.
         """
-        details = ListingDetails(services_of(request).reader)
-        return _shown(await details.by_id(listing_id, viewer_of(visitor)))
+        viewer = viewer_of(visitor)
+
+        async def make() -> Made:
+            return _shown(await ListingDetails(services_of(request).reader).by_id(listing_id, viewer))
+
+        return await shared_answer(request, "listing", listing_id, make, public=viewer == PUBLIC)
 
     @get(
         "/{listing_id:uuid}/related", summary="Show related listings", responses=errors("RESOURCE_NOT_FOUND")
@@ -261,13 +275,16 @@ def _filter(
     )
 
 
-def _shown(listing: ListingDetail | None) -> Response[Envelope[ListingView]]:
+def _asked(part: paging.PageRequest | paging.SliceRequest) -> tuple[str, object]:
+    # A page and a slice of the same size are two questions.
+    return type(part).__name__, part
+
+
+def _shown(listing: ListingDetail | None) -> Made:
     if listing is None:
         raise _missing()
-    return Response(
-        envelope(ListingView.of(listing), meta=Meta(version=listing.version)),
-        headers={"ETag": etag(KIND, listing.listing_id, listing.version)},
-    )
+    body = envelope(ListingView.of(listing), meta=Meta(version=listing.version))
+    return body, etag(KIND, listing.listing_id, listing.version)
 
 
 def _missing() -> ListingNotFound:

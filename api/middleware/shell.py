@@ -37,7 +37,7 @@ _SECURITY: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-permitted-cross-domain-policies", b"none"),
-    (b"vary", b"Origin, Accept, Accept-Encoding"),
+    (b"vary", b"Origin, Accept, Accept-Encoding, Accept-Language"),
 )
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 _TRACE: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -320,8 +320,8 @@ async def _send_failure(failure: Failure, context: RequestContext, send: Send) -
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in failure.headers]
     body = b""
     if failure.status >= 400:
-        body, media_type = render(failure, context)
-        headers.append((b"content-type", media_type))
+        body, media_type, language = render(failure, context)
+        headers += [(b"content-type", media_type), (b"content-language", language)]
     if failure.status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": failure.status, "headers": headers})

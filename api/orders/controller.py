@@ -30,11 +30,11 @@ from api.orders.views import (
     PlacedOrderView,
     SoldOrderView,
 )
-from api.payments.desk import begin_or_wait, settle_in_sandbox
+from api.payments.desk import begin_or_wait, note_payment, settle_in_sandbox
 from api.payments.views import PaymentDetailView
 from api.requests import etag
 from api.security import requires
-from api.submission import submit
+from api.submission import recorded, submit
 from application.orders.commands import (
     AddOrderNote,
     CancelOrder,
@@ -117,8 +117,18 @@ class OrdersController(Controller):
         )
         answer = await submit(request, command, _itself, kind=KIND)
         order = answer.content.data
+        if recorded(answer):
+            log.info(
+                "order_placed",
+                order_id=order.order_id,
+                order_number=order.order_number,
+                amount=str(order.total),
+                payment_id=order.payment_id,
+            )
         payment = _opened_with(order, gateway)
         begun = None if payment is None else await begin_or_wait(services, payment, caller)
+        if payment is not None and begun is not None and recorded(answer):
+            note_payment("payment_begun", payment, reference=begun.reference)
         return Response(
             envelope(PlacedOrderView.of(order, begun), meta=_meta_of(answer)), headers=answer.headers
         )

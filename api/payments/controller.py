@@ -15,7 +15,14 @@ from api.money import Currency, DecimalText, MoneyRequest, money_of
 from api.openapi import NOT_A_COMMAND, NOT_A_QUERY, errors
 from api.orders.pages import FromDay, ListRequest, ToDay, answer_list, beginning_of, end_of, provide_list
 from api.orders.requests import Method, Reason
-from api.payments.desk import SANDBOX, SettledPayment, WatchedCommands, settle_in_sandbox
+from api.payments.desk import (
+    SANDBOX,
+    SettledPayment,
+    WatchedCommands,
+    note_payment,
+    note_refund,
+    settle_in_sandbox,
+)
 from api.payments.views import (
     BegunPaymentView,
     PaymentDetailView,
@@ -26,7 +33,7 @@ from api.payments.views import (
 )
 from api.requests import etag, expected_versions, idempotency_key
 from api.security import requires
-from api.submission import submit
+from api.submission import recorded, submit
 from application.payments.commands import InitiatePayment, RequestRefund, ShowPayment
 from application.payments.desk import PaymentDesk
 from application.payments.handlers import RecordedSuccess
@@ -129,6 +136,8 @@ class PaymentsController(Controller):
         answer = await submit(request, command, _payment_of, kind=KIND)
         payment = answer.content.data
         begun = await services.payment_desk.begin(payment, caller)
+        if recorded(answer):
+            note_payment("payment_begun", payment, reference=begun.reference)
         return Response(
             msgspec.structs.replace(
                 cast("Envelope[Any]", answer.content), data=BegunPaymentView.of(payment, begun)
@@ -153,7 +162,12 @@ class PaymentsController(Controller):
         summary="Ask the provider about a payment",
         opt=NOT_A_COMMAND,
         responses=errors(
-            "PAYMENT_PROVIDER_UNAVAILABLE", "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT", PAYMENT_NOT_FOUND=404
+            "PAYMENT_PROVIDER_UNAVAILABLE",
+            "UPSTREAM_UNAVAILABLE",
+            "UPSTREAM_TIMEOUT",
+            "CONCURRENCY_CONFLICT",
+            "OVERLOADED",
+            PAYMENT_NOT_FOUND=404,
         ),
     )
     async def confirm(
@@ -226,6 +240,8 @@ class PaymentsController(Controller):
         # Whoever plays the provider stays on record beside what the provider is made to say.
         provider = msgspec.structs.replace(caller, actor_kind=ActorKind.WEBHOOK)
         answer = await submit(request, command, _payment_of, kind=KIND, entity=payment_id, caller=provider)
+        if recorded(answer):
+            note_payment("payment_recorded", answer.content.data)
         settled = await settle_in_sandbox(services, payment_id)
         return _settled(answer, settled, PaymentView.of(settled.payment))
 
@@ -249,6 +265,8 @@ class PaymentsController(Controller):
         answer = await submit(request, command, _payment_of, kind=KIND, entity=payment_id)
         # The newest one right after the command, also in the kept answer to an earlier request.
         refund_id = answer.content.data.refunds[-1].refund_id
+        if recorded(answer):
+            note_refund("refund_requested", answer.content.data, refund_id)
         settled = await settle_in_sandbox(services, payment_id)
         return _settled(answer, settled, RequestedRefundView.of_payment(refund_id, settled.payment))
 

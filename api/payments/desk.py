@@ -7,8 +7,16 @@ import msgspec
 import structlog
 
 from api.assembly import AppServices
-from application.payments.commands import CancelPayment, ShowPayment
+from application.payments.commands import (
+    CancelPayment,
+    RecordPaymentFailure,
+    RecordPaymentSuccess,
+    RecordRefund,
+    RecordRefundFailure,
+    ShowPayment,
+)
 from application.payments.desk import PaymentDesk
+from application.payments.handlers import RecordedSuccess
 from application.payments.ports import BegunPayment
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command, Done, IdempotencyKey, StaleVersion, Unavailable
@@ -45,6 +53,8 @@ class WatchedCommands:
         done = await self._loop.submit(
             command, caller, key=self._key if isinstance(command, CancelPayment) else None
         )
+        if done.position and not done.replayed:
+            _note_outcome(command, done.result)
         self.position = max(self.position, done.position)
         self.replayed = done.replayed
         if done.version is not None and isinstance(done.result, Payment):
@@ -62,6 +72,57 @@ class SettledPayment(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment
     version: int
     position: int
+
+
+def _note_outcome(command: Command, result: Payment | RecordedSuccess) -> None:
+    """Say in the log what the desk has just recorded."""
+    payment = result.payment if isinstance(result, RecordedSuccess) else result
+    match command:
+        case CancelPayment():
+            note_payment("payment_cancelled", payment)
+        case RecordPaymentSuccess() | RecordPaymentFailure():
+            note_payment("payment_recorded", payment)
+        case RecordRefund(refund_id=refund_id):
+            note_refund("payment_refunded", payment, refund_id)
+        case RecordRefundFailure(refund_id=refund_id):
+            note_refund("refund_failed", payment, refund_id)
+        case _:
+            pass
+
+
+def note_payment(event: str, payment: Payment, *, reference: str | None = None) -> None:
+    """Say in the log what became of a payment (requirements LOG-05).
+
+    `reference` is the name that the provider has just told, if it is not in the payment yet.
+    """
+    log.info(
+        event,
+        order_id=payment.order_id,
+        payment_id=payment.payment_id,
+        provider=payment.provider,
+        reference=reference or payment.reference,
+        amount=str(payment.amount),
+        status=payment.status,
+    )
+
+
+def note_refund(event: str, payment: Payment, refund_id: UUID) -> None:
+    """Say in the log how far a refund of a payment is; `amount` is what goes back (requirements LOG-05).
+
+    One that the payment does not have is passed over.
+    """
+    refund = payment.refund(refund_id)
+    if refund is not None:
+        log.info(
+            event,
+            order_id=payment.order_id,
+            payment_id=payment.payment_id,
+            refund_id=refund_id,
+            provider=payment.provider,
+            reference=payment.reference,
+            amount=str(refund.amount),
+            status=refund.status,
+        )
 
 
 async def begin_or_wait(services: AppServices, payment: Payment, caller: Caller) -> BegunPayment | None:

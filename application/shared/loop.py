@@ -282,6 +282,7 @@ class CommandLoop:
         """Run handlers until none misses anything; each sees what those before it decided."""
         working: dict[UUID, Slot] = {}
         decided: list[_Entry] = []
+        broken: dict[UUID, Exception] = {}
         rounds = 0
         while todo:
             missing: dict[UUID, Kind[Any]] = {}
@@ -291,6 +292,10 @@ class CommandLoop:
                 try:
                     self._run_handler(entry, working)
                 except Miss as miss:
+                    unreadable = next((broken[each] for each in miss.streams if each in broken), None)
+                    if unreadable is not None:
+                        entry.fail(unreadable)
+                        continue
                     missing.update(miss.streams)
                     later.append(entry)
                 except NumberMiss as miss:
@@ -311,11 +316,28 @@ class CommandLoop:
                 self.statistics.reruns += len(later)
                 if missing:
                     self.statistics.loads += 1
-                    self._cache.update(await self._store.load(missing))
+                    self._cache.update(await self._load(missing, broken))
                 for series, count in numbers.items():
                     await self._lease(series, count)
             todo = later
         return decided
+
+    async def _load(
+        self, missing: Mapping[UUID, Kind[Any]], broken: dict[UUID, Exception]
+    ) -> Mapping[UUID, Slot]:
+        """Load streams; one that cannot be read is added to `broken` and fails those alone who asked for it."""
+        try:
+            return await self._store.load(missing)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - told to whoever asked for the stream, and logged by the edge
+            if len(missing) == 1:
+                broken[next(iter(missing))] = error
+                return {}
+        loaded: dict[UUID, Slot] = {}
+        for stream_id, kind in missing.items():
+            loaded.update(await self._load({stream_id: kind}, broken))
+        return loaded
 
     def _run_handler(self, entry: _Entry, working: dict[UUID, Slot]) -> None:
         cache = self._cache

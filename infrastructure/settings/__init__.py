@@ -77,6 +77,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: Secret | None
     """`REDIS_URL`, or made of the `REDIS_` parts; nothing means the embedded server."""
 
+    catalogue_cache_seconds: int
+    """`CATALOGUE_CACHE_SECONDS`: how long Redis keeps answers about the catalogue; 0 keeps none."""
+
     nats_url: Secret | None
     """`NATS_URL`: one URL, or several of one cluster separated by commas; nothing means the embedded server."""
 
@@ -145,6 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             http=house.http(reading),
             database=servers.database(reading),
             redis_url=servers.redis_url(reading),
+            catalogue_cache_seconds=servers.catalogue_cache_seconds(reading),
             nats_url=servers.nats_url(reading),
             nats_prefix=servers.nats_prefix(reading),
             message_deliveries=servers.message_deliveries(reading),

@@ -3,7 +3,7 @@
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlunsplit
 
 from infrastructure.security.secrets import Secret
-from infrastructure.settings.groups import DatabaseSettings, ObjectStoreSettings
+from infrastructure.settings.groups import DatabaseSettings, Environment, ObjectStoreSettings
 from infrastructure.settings.reading import SECRET_CHARACTERS_MINIMUM, Reading
 from infrastructure.settings.values import (
     IDENTIFIER,
@@ -70,6 +70,12 @@ def redis_url(reading: Reading) -> Secret | None:
     elif reading.in_production:
         env.refuse("REDIS_URL", "is missing, and so is REDIS_HOST: production needs one of them")
     return url
+
+
+def catalogue_cache_seconds(reading: Reading) -> int:
+    """How long answers about the catalogue are kept; tests see what they did, unless they ask for the cache."""
+    usual = 0 if reading.environment is Environment.TEST else 60
+    return reading.env.read("CATALOGUE_CACHE_SECONDS", whole_number(0, 86_400), usual)
 
 
 def nats_prefix(reading: Reading) -> str:

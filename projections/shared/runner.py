@@ -41,12 +41,19 @@ class ProjectionRunner:
         connection: psycopg.Connection[Any],
         *,
         on_error: Callable[[str, Exception], None],
+        on_progress: Callable[[frozenset[str]], None] | None = None,
     ) -> None:
-        """`connection` is in autocommit mode. `on_error` is told the read model's name and what went wrong."""
+        """`connection` is in autocommit mode. `on_error` is told the read model's name and what went wrong.
+
+        `on_progress` is told after each round, once its commits are done, which read models have had rows written: none
+        when nothing concerned them. It runs in the loop, so it must be quick, and it must not raise.
+        """
         self._projections = projections
         self._log = log
         self._connection = connection
         self._on_error = on_error
+        self._on_progress = on_progress
+        self._changed: set[str] = set()
         self.progress = {projection.name: Progress() for projection in projections}
         # Losing the newest commits of a read model in a crash loses nothing: rows and position go together.
         connection.execute("SET synchronous_commit = off")
@@ -57,10 +64,19 @@ class ProjectionRunner:
             head = self._log.head()
             batches: dict[int, LogBatch] = {}
             moved = False
-            for projection in self._projections:
-                moved = self._step(projection, head, batches) or moved
+            try:
+                for projection in self._projections:
+                    moved = self._step(projection, head, batches) or moved
+            finally:
+                # What was committed before a failure is there to be seen as well.
+                self._tell_progress()
             if not moved:
                 return min((p.position for p in self.progress.values() if p.error is None), default=head)
+
+    def _tell_progress(self) -> None:
+        changed, self._changed = frozenset(self._changed), set()
+        if self._on_progress is not None:
+            self._on_progress(changed)
 
     def _step(self, projection: Projection, head: int, batches: dict[int, LogBatch]) -> bool:
         progress = self.progress[projection.name]
@@ -95,9 +111,11 @@ class ProjectionRunner:
                 batch = self._read(position)
                 batches[position] = batch
             names = tracking.physical_names(projection, generation, live=True)
-            projection.apply(batch.events, self._connection, names)
+            written = projection.apply(batch.events, self._connection, names)
             tracking.advance(self._connection, projection.name, generation, batch.upto)
         progress.position = batch.upto
+        if written:
+            self._changed.add(projection.name)
         return True
 
     def _read(self, position: int) -> LogBatch:

@@ -317,6 +317,38 @@ class TestSigningOut:
         assert first.json()["data"] is None
         assert int(first.headers["X-Position"]) > 0
 
+    async def test_a_token_of_an_ended_session_opens_nothing_any_more(
+        self, client: httpx.AsyncClient, sign_up: SignUp
+    ) -> None:
+        zebo: Person = await sign_up("customer")
+        elsewhere = await log_in(client, zebo.email)
+        assert (await client.get("/auth/me", headers=zebo.headers)).status_code == 200
+        await client.post("/auth/logout", headers=zebo.headers)
+
+        me = await client.get("/auth/me", headers=zebo.headers)
+        cart = await client.get("/cart", headers=zebo.headers)
+        as_visitor = await client.get("/listings", headers=zebo.headers)
+
+        assert (me.status_code, code_of(me)) == (401, "TOKEN_REVOKED")
+        assert me.headers["WWW-Authenticate"].startswith("Bearer")
+        assert (cart.status_code, code_of(cart)) == (401, "TOKEN_REVOKED")
+        assert as_visitor.status_code == 200
+        assert (await client.get("/auth/me", headers=elsewhere.headers)).status_code == 200
+
+    async def test_a_repeated_sign_out_is_answered_like_the_first(
+        self, client: httpx.AsyncClient, sign_up: SignUp
+    ) -> None:
+        zebo: Person = await sign_up("customer")
+        headers = {**zebo.headers, "Idempotency-Key": "bye"}
+        first = await client.post("/auth/logout", headers=headers)
+
+        repeated = await client.post("/auth/logout", headers=headers)
+        again = await client.post("/auth/logout", headers=zebo.headers)
+
+        assert repeated.status_code == again.status_code == 200
+        assert repeated.headers["Idempotent-Replayed"] == "true"
+        assert repeated.json()["meta"] == first.json()["meta"]
+
     async def test_a_stranger_has_nothing_to_end(self, client: httpx.AsyncClient) -> None:
         answer = await client.post("/auth/logout")
 

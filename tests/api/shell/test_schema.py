@@ -1,15 +1,21 @@
 """The API describes itself completely and truly, and shows it without asking anybody else."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from litestar import Router
+from litestar.di import Provide
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from api.controllers import CONTROLLERS
 from api.errors import STATUSES, status_of
-from api.openapi import errors
+from api.openapi import describe, errors
+from api.requests import provide_cursor, provide_page
+from api.security import provide_caller, provide_visitor
 from application.shared.command import IdempotencyKeyReused, StaleVersion
 from domain.shared.errors import (
     DomainError,
@@ -39,6 +45,21 @@ async def document(window: Window) -> dict[str, Any]:
     return read
 
 
+@pytest.fixture(scope="module")
+def product() -> dict[str, Any]:
+    """The document of the product's own routes."""
+    dependencies = {
+        "caller": Provide(provide_caller),
+        "visitor": Provide(provide_visitor),
+        "page_request": Provide(provide_page, sync_to_thread=False),
+        "cursor_request": Provide(provide_cursor, sync_to_thread=False),
+    }
+    handlers = [Router("/api/v1", route_handlers=list(CONTROLLERS))]
+    written = describe(handlers, dependencies=dependencies, settings=settings_with(), limited=True)
+    read: dict[str, Any] = json.loads(written)
+    return read
+
+
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -64,7 +85,7 @@ class TestDocument:
         assert (await window.client.get(f"{SCHEMA}/openapi.json")).json() == document
 
     async def test_every_route_is_in_it_and_explains_itself(self, document: dict[str, Any]) -> None:
-        assert {"/health", "/health/detailed", "/metrics", "/api/v1/offices/{office_id}/sell"} <= set(
+        assert {"/health", "/health/detailed", "/metrics", "/api/v1/offices/{officeId}/sell"} <= set(
             document["paths"]
         )
         for path, method, operation in operations(document):
@@ -90,25 +111,46 @@ class TestDocument:
     async def test_what_a_route_declares_is_shown_beside_what_all_may_answer(
         self, document: dict[str, Any]
     ) -> None:
-        sell = document["paths"]["/api/v1/offices/{office_id}/sell"]["post"]
+        sell = document["paths"]["/api/v1/offices/{officeId}/sell"]["post"]
         assert codes_in(sell, "409") == {"SOLD_OUT", "IDEMPOTENCY_IN_PROGRESS", "CONCURRENCY_CONFLICT"}
-        assert codes_in(sell, "404") == {"RESOURCE_NOT_FOUND"}
-        assert codes_in(sell, "401") == {"NO_TOKEN", "INVALID_TOKEN", "TOKEN_EXPIRED", "USER_NOT_FOUND"}
+        assert codes_in(sell, "404") == {"RESOURCE_NOT_FOUND", "ROUTE_NOT_FOUND"}
+        assert codes_in(sell, "401") == {
+            "NO_TOKEN",
+            "INVALID_TOKEN",
+            "TOKEN_EXPIRED",
+            "TOKEN_REVOKED",
+            "USER_NOT_FOUND",
+        }
         assert {"400", "403", "412", "422", "429", "500", "503"} <= set(sell["responses"])
 
     async def test_headers_stand_on_the_routes_that_read_them(self, document: dict[str, Any]) -> None:
         paths = document["paths"]
-        sell = paths["/api/v1/offices/{office_id}/sell"]["post"]
+        sell = paths["/api/v1/offices/{officeId}/sell"]["post"]
         opened = paths["/api/v1/offices"]["post"]
         listing = paths["/api/v1/offices/list"]["get"]
         callback = paths["/api/v1/offices/callback"]["post"]
-        assert {"office_id", "IdempotencyKey", "IfMatch", "RequestId"} == names_in(sell)
-        assert {"IdempotencyKey", "RequestId"} == names_in(opened)
+        assert {"officeId", "IdempotencyKey", "IfMatch", "RequestId"} == names_in(sell)
+        assert {"IdempotencyKey", "IfMatch", "RequestId"} == names_in(opened)
         assert {"page", "limit", "minPrice", "MinPosition", "Prefer", "RequestId"} == names_in(listing)
         assert {"RequestId"} == names_in(callback)
         assert {"ETag", "X-Position"} <= set(sell["responses"]["200"]["headers"])
         assert "RateLimit" in sell["responses"]["200"]["headers"]
         assert "429" not in callback["responses"]
+
+    async def test_a_body_that_may_be_left_out_is_not_required(self, product: dict[str, Any]) -> None:
+        paths = product["paths"]
+        required = {
+            path: operation["requestBody"]["required"]
+            for path, _, operation in operations(product)
+            if "requestBody" in operation
+        }
+        assert required["/api/v1/listings/{listingId}/deactivate"] is False
+        assert [path for path, needed in required.items() if not needed] == [
+            "/api/v1/listings/{listingId}/deactivate"
+        ]
+        assert not [path for path in paths if "_" in path]
+        shapes = [re.sub(r"\{\w+\}", "{}", path) for path in paths]
+        assert len(shapes) == len(set(shapes)), "no two paths differ by the names of their parameters only"
 
     async def test_who_may_ask_is_told(self, document: dict[str, Any]) -> None:
         offices = {path.rpartition("/")[2]: item for path, item in document["paths"].items()}

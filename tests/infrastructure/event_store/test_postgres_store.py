@@ -1,5 +1,6 @@
 """What only the real event store promises: sealed personal data, secrets beside the log, snapshots, a log without gaps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 
 from application.shared.caller import Caller
+from application.shared.command import Done
 from application.shared.loop import CommandLoop
 from domain.shared.personal import ERASED
 from infrastructure.event_store.keyring import DataKeyBroken
@@ -254,3 +256,20 @@ class TestTheLog:
         )
         with pytest.raises(UnknownEvent, match=r"offices\.SeatSold\.v9"):
             await store.load({office_id: office.OFFICE})
+
+    async def test_a_stream_that_cannot_be_read_fails_only_those_who_ask_for_it(
+        self, store: PostgresEventStore, database_url: str
+    ) -> None:
+        broken, sound = await sold_to_ada(store), await sold_with_name(store, "sound", passenger="Bob")
+        change(
+            database_url,
+            "UPDATE stored_events SET topic = 'offices.SeatSold.v9' WHERE originator_id = %s",
+            broken,
+        )
+        async with postgres_store(database_url, [MODULE]) as there, loop_over(there) as loop:
+            asked = [loop.submit(LookAtOffice(office_id=each), CALLER) for each in (broken, sound, broken)]
+            first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(first, UnknownEvent)
+        assert isinstance(third, UnknownEvent)
+        assert isinstance(second, Done)
+        assert second.result.last_passenger == "Bob"
