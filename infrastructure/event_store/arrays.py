@@ -1,7 +1,7 @@
 """PostgreSQL arrays in binary form, built in a few joins instead of item by item.
 
-A batch of the command loop is some two dozen arrays of up to a thousand items; the driver's generic list adapter took
-most of the loop's time for them.
+A batch of the command loop is some two dozen arrays of up to a thousand items, which the driver's generic list adapter would
+adapt one by one.
 """
 
 import struct
