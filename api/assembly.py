@@ -123,7 +123,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 emails=ClaimedEmails(store),
                 credentials=store,
                 passwords=passwords,
-                identifier_hash=keyed_hash(settings),
+                identifier_hash=KeyedHash(settings),
                 commands=commands,
                 clock=tools.clock,
                 new_id=tools.new_id,
@@ -159,7 +159,7 @@ def token_issuer(settings: Settings, clock: Clock) -> TokenIssuer:
     )
 
 
-class keyed_hash:  # noqa: N801 - it is called like a function
+class KeyedHash:
     """`IdentifierHash` under a key of the settings."""
 
     def __init__(self, settings: Settings) -> None:

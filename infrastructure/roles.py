@@ -32,6 +32,7 @@ CLEAN_UP_SECONDS: Final = 3600.0
 """Between deletions of what is kept for a time only (requirements JOB-06)."""
 
 CLEAN_UP_LOCK: Final = 0x0DAF7A14
+"""Advisory lock: whoever has it cleans up, all others leave it to them."""
 
 
 class RoleContext:
@@ -123,7 +124,7 @@ async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:
     """Run jobs by the clock; among several processes one at a time."""
     while not stopped.is_set():
         try:
-            forgotten = await context.store.forget_old_answers()
+            forgotten = await context.store.forget_old_answers(lock=CLEAN_UP_LOCK)
             log.info("old_answers_forgotten", count=forgotten)
         except StoreUnavailable:
             log.warning("clean_up_postponed")

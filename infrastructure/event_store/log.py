@@ -1,7 +1,6 @@
 """The log as projections, publishers and tools read it: synchronous, in position order, gaps refused."""
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -77,14 +76,6 @@ class PostgresLog:
         self._codec.keyring.load_now(self._connection, subjects)
         for row in rows:
             yield self._recorded(row, personal=True)
-
-    def position_at(self, moment: datetime) -> int:
-        """The position of the last event recorded at or before a moment, 0 when there is none."""
-        row = self._connection.execute(
-            "SELECT notification_id FROM stored_events WHERE recorded_at <= %s ORDER BY notification_id DESC LIMIT 1",
-            (moment,),
-        ).fetchone()
-        return int(row[0]) if row is not None else 0
 
     def wait(self, after: int, seconds: float) -> bool:
         """Listen for the store's hint, or give up waiting; either way the log may have grown."""

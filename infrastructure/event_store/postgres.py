@@ -84,7 +84,6 @@ async def open_pool(
             "options": "-c statement_timeout=30000 -c lock_timeout=10000",
         },
         configure=configure,
-        check=AsyncConnectionPool.check_connection if max_size == 1 else None,
         open=False,
     )
     async with store_errors():
@@ -359,11 +358,18 @@ class PostgresEventStore:
                 ),
             )
 
-    async def forget_old_answers(self) -> int:
-        """Delete answers kept for longer than 24 hours; returns how many."""
+    async def forget_old_answers(self, *, lock: int) -> int:
+        """Delete answers kept for longer than 24 hours; returns how many: none when another process is at it.
+
+        `lock` is the number of the advisory lock that only one of them gets.
+        """
         async with store_errors(), self._pool.connection() as connection:
             cursor = await connection.execute(
-                "DELETE FROM command_answers WHERE recorded_at < now() - interval '24 hours'"
+                """
+                DELETE FROM command_answers
+                WHERE recorded_at < now() - interval '24 hours' AND (SELECT pg_try_advisory_xact_lock(%s))
+                """,
+                (lock,),
             )
         return cursor.rowcount
 

@@ -1,5 +1,6 @@
 """Rebuild a read model beside the one that serves, and swap them in one transaction (design §6)."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -214,4 +215,5 @@ def _swap(
 
 
 def _lock_number(name: str) -> int:
-    return int.from_bytes(name.encode()[:4].ljust(4, b"\0"), "big", signed=True) ^ len(name)
+    """A number of 32 bits for the second half of an advisory lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big", signed=True)

@@ -273,3 +273,21 @@ class TestTheLog:
         assert isinstance(third, UnknownEvent)
         assert isinstance(second, Done)
         assert second.result.last_passenger == "Bob"
+
+
+class TestKeptAnswers:
+    async def test_old_ones_are_forgotten_by_one_process_at_a_time(
+        self, store: PostgresEventStore, database_url: str
+    ) -> None:
+        change(
+            database_url,
+            """
+            INSERT INTO command_answers (scope, key, request_hash, result, position, recorded_at)
+            VALUES (%(id)s, 'old', '', '', 1, now() - interval '25 hours'), (%(id)s, 'new', '', '', 2, now())
+            """.replace("%(id)s", "'01890000-0000-7000-8000-00000000000b'"),
+        )
+        with psycopg.connect(database_url) as busy:
+            busy.execute("SELECT pg_advisory_xact_lock(7)")
+            assert await store.forget_old_answers(lock=7) == 0
+        assert await store.forget_old_answers(lock=7) == 1
+        assert query(database_url, "SELECT key FROM command_answers") == [("new",)]
