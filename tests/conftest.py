@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from infrastructure.bootstrap import PROJECTIONS
@@ -14,6 +15,24 @@ from infrastructure.embedded.services import ServiceUrls
 from infrastructure.embedded.supervisor import EmbeddedServices
 from infrastructure.migrations.migrate import migrate
 from projections.shared.rebuild import create_missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_forget() -> Iterator[None]:
+    """A logger that was used once keeps its configuration for good; in tests it must follow that of the test."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False})
+        )
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _default_logging() -> Iterator[None]:
+    """What one test configures is gone for the next."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
