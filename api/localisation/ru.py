@@ -69,7 +69,6 @@ RUSSIAN: Final = Catalogue(
         "INVALID_ORDER_STATE": "В текущем состоянии заказа это действие невозможно.",
         "ORDER_NOT_PAYABLE": "Этот заказ нельзя оплатить.",
         "ORDER_NOT_DELIVERED": "Заказ ещё не доставлен.",
-        "ORDER_NUMBER_TAKEN": "Такой номер заказа уже занят.",
         "ORDER_TOTAL_OUT_OF_RANGE": "Общая сумма заказа вне допустимых пределов.",
         "MIXED_CURRENCIES": "В одном заказе может быть только одна валюта.",
         "CURRENCY_MISMATCH": "Валюты не совпадают.",

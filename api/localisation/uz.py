@@ -69,7 +69,6 @@ UZBEK: Final = Catalogue(
         "INVALID_ORDER_STATE": "Buyurtmaning hozirgi holatida bu amalni bajarib boʻlmaydi.",
         "ORDER_NOT_PAYABLE": "Bu buyurtma uchun toʻlov qilib boʻlmaydi.",
         "ORDER_NOT_DELIVERED": "Buyurtma hali yetkazilmagan.",
-        "ORDER_NUMBER_TAKEN": "Bunday buyurtma raqami band.",
         "ORDER_TOTAL_OUT_OF_RANGE": "Buyurtmaning umumiy summasi ruxsat etilgan chegaradan tashqarida.",
         "MIXED_CURRENCIES": "Bitta buyurtmada faqat bitta valyuta boʻlishi mumkin.",
         "CURRENCY_MISMATCH": "Valyutalar mos kelmaydi.",

@@ -17,14 +17,8 @@ from domain.listings.listing import Listing
 from domain.orders.events import OrderLine
 from domain.orders.lines import EmptyCart, frozen_line, merge
 from domain.orders.order import Order
-from domain.shared.errors import NotAuthenticated, NotPermitted, RuleViolation
+from domain.shared.errors import NotAuthenticated, NotPermitted
 from domain.shared.personal import ERASED
-
-
-class OrderNumberTaken(RuleViolation):
-    """The counter of order numbers was set back: an operator must look."""
-
-    code = "ORDER_NUMBER_TAKEN"
 
 
 def place_order(command: PlaceOrder, unit: Unit) -> Order:
@@ -71,8 +65,6 @@ def place_order(command: PlaceOrder, unit: Unit) -> Order:
         at=unit.now,
     )
     order = unit.create(Order, command.order_id, placed)
-    taken = OrderNumberTaken(f"Order number {order_number} was given before.")
-    unit.claim("order_number", order_number, command.order_id, taken=taken)
     for stock, held in holds:
         unit.record(stock, held)
     if cart is not None:

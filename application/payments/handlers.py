@@ -18,6 +18,7 @@ from application.payments.commands import (
 )
 from application.payments.opening import (
     OPEN_PAYMENT,
+    claim_order_in,
     claim_reference_in,
     close_in,
     open_payment_claim,
@@ -73,9 +74,13 @@ def initiate_payment(command: InitiatePayment, unit: Unit) -> Payment:
         raise OrderNotPayable(
             f"Order {order.order_number} is {order.status.value}.", details={"status": order.status.value}
         )
+    first = unit.find(Payment, order.payment_id) if order.payment_id is not None else None
+    if first is not None and first.provider == command.provider and first.status is PaymentStatus.PENDING:
+        return first
     open_id = unit.holder(OPEN_PAYMENT, open_payment_value(order.order_id, command.provider))
     if open_id is not None:
         return unit.get(Payment, open_id)
+    claim_order_in(unit, command.payment_id, order.order_id, command.provider)
     return open_payment_in(
         unit,
         payment_id=command.payment_id,

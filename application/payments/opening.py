@@ -2,6 +2,9 @@
 
 At most one payment of an order is open with a provider at a time (requirements PAY-02), and a provider's name for a
 transaction belongs to one payment for ever (ES-14), so that one paid transaction can never confirm two orders.
+
+Values that can only be unique hold no claim (ADR 0010): the payment that comes with a new order, and names that a gateway
+makes from the payment's own id.
 """
 
 from typing import Final
@@ -19,7 +22,7 @@ from domain.shared.claims import derived_id
 from domain.shared.money import Money
 
 OPEN_PAYMENT: Final = "open_payment"
-"""The kind of claim that an open payment holds on its order and provider."""
+"""The kind of claim that an open payment holds on its order and provider, unless it came with the order."""
 
 PROVIDER_REFERENCE: Final = "provider_reference"
 """The kind of claim that a payment holds on the provider's names for it."""
@@ -38,11 +41,13 @@ def open_payment_in(
     reference: str | None = None,
     currencies: frozenset[str] | None = None,
 ) -> Payment:
-    """Begin a payment that nobody has begun. `currencies` are those that the provider takes, `None` for any.
+    """Begin a payment that nobody has begun, of an order that is not being paid through this provider.
+
+    `reference` is the provider's name for it where that is known in advance; one with our own id in it is nobody else's.
+    `currencies` are those that the provider takes, `None` for any.
 
     Raises:
         PaymentProviderUnavailable: the provider does not take the currency of `amount`.
-        PaymentAlreadyOpen: another payment of the order is open with this provider.
         ProviderReferenceTaken: the provider's name for it belongs to another payment.
     """
     if currencies is not None and amount.currency not in currencies:
@@ -59,15 +64,23 @@ def open_payment_in(
         method=method,
         reference=reference,
     )
+    if reference is not None and payment_id.hex not in reference:
+        claim_reference_in(unit, payment_id, provider, reference)
+    return unit.create(Payment, payment_id, events)
+
+
+def claim_order_in(unit: Unit, payment_id: UUID, order_id: UUID, provider: str) -> None:
+    """Be the one payment of an order that is open with a provider.
+
+    Raises:
+        PaymentAlreadyOpen: another payment is.
+    """
     unit.claim(
         OPEN_PAYMENT,
         open_payment_value(order_id, provider),
         payment_id,
-        taken=PaymentAlreadyOpen(f"Order {order_number} is already being paid through {provider}."),
+        taken=PaymentAlreadyOpen(f"Order {order_id} is already being paid through {provider}."),
     )
-    if reference is not None:
-        claim_reference_in(unit, payment_id, provider, reference)
-    return unit.create(Payment, payment_id, events)
 
 
 def claim_reference_in(unit: Unit, payment_id: UUID, provider: str, reference: str) -> None:

@@ -23,7 +23,10 @@ class MethodDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentInitiated(DomainEvent, frozen=True, kw_only=True):
-    """A customer began to pay for an order through a provider; no money has moved."""
+    """A customer began to pay for an order through a provider; no money has moved.
+
+    `reference` is the provider's name for the payment where that is known in advance.
+    """
 
     order_id: UUID
     order_number: str
@@ -31,6 +34,7 @@ class PaymentInitiated(DomainEvent, frozen=True, kw_only=True):
     provider: str
     amount: Money
     method: str
+    reference: str | None = None
 
 
 class ProviderReferenceAssigned(DomainEvent, frozen=True, kw_only=True):

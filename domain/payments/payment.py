@@ -201,17 +201,17 @@ class Payment(State, frozen=True, kw_only=True):
         """
         if amount.minor < 0:
             raise PaymentAmountInvalid(f"Nobody can pay {amount}.", rule="range")
-        begun = PaymentInitiated(
-            order_id=order_id,
-            order_number=order_number,
-            customer_id=customer_id,
-            provider=provider,
-            amount=amount,
-            method=method,
-        )
-        if reference is None:
-            return [begun]
-        return [begun, ProviderReferenceAssigned(provider=provider, reference=reference)]
+        return [
+            PaymentInitiated(
+                order_id=order_id,
+                order_number=order_number,
+                customer_id=customer_id,
+                provider=provider,
+                amount=amount,
+                method=method,
+                reference=reference,
+            )
+        ]
 
     def assign_reference(self, *, reference: str) -> list[PaymentEvent]:
         """Learn the provider's name for this payment. Learning it twice is learning it once.
@@ -384,6 +384,7 @@ def evolve(payment: Payment | None, event: PaymentEvent, stream_id: UUID) -> Pay
             provider=event.provider,
             method=event.method,
             amount=event.amount,
+            reference=event.reference,
         )
     assert payment is not None, f"stream {stream_id} of a payment begins with PaymentInitiated"
     match event:

@@ -1,9 +1,11 @@
 """The log as projections, publishers and tools read it: synchronous, in position order, gaps refused."""
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from domain.shared.events import DomainEvent, Recorded
@@ -76,6 +78,41 @@ class PostgresLog:
         self._codec.keyring.load_now(self._connection, subjects)
         for row in rows:
             yield self._recorded(row, personal=True)
+
+    def position_at(self, moment: datetime) -> int:
+        """The position of the last event that was recorded by then; 0 when there was none."""
+        first, last = 0, self.head()
+        while first < last:
+            middle = (first + last + 1) // 2
+            row = self._connection.execute(
+                "SELECT recorded_at <= %s FROM stored_events WHERE notification_id = %s", (moment, middle)
+            ).fetchone()
+            if row is None:
+                raise LogGap(f"Position {middle} is missing.")
+            if row[0]:
+                first = middle
+            else:
+                last = middle - 1
+        return first
+
+    def streams_with(
+        self, event: type[DomainEvent], field: str, value: str, *, after: int, upto: int
+    ) -> list[UUID]:
+        """Streams that have such an event with this text in a field, from `after` (excluded) to `upto`.
+
+        It looks at every event in between: for operators who have a name and no id.
+        """
+        member = msgspec.json.encode({field: value})[1:-1]
+        rows = self._connection.execute(
+            """
+            SELECT DISTINCT originator_id
+            FROM stored_events
+            WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
+                AND position(%s::bytea IN state) > 0
+            """,
+            (after, upto, self._codec.names.all_names_of(event), member),
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def wait(self, after: int, seconds: float) -> bool:
         """Listen for the store's hint, or give up waiting; either way the log may have grown."""

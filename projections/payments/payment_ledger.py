@@ -162,6 +162,7 @@ class PaymentLedgerProjection(Projection):
                     at,
                     at,
                     recorded.version,
+                    event.reference,
                 )
             )
             return

@@ -139,7 +139,7 @@ class Till(Shop):
         return result
 
 
-def place(order_id: UUID, listings: tuple[UUID, ...]) -> list[OrderEvent]:
+def place(order_id: UUID, listings: tuple[UUID, ...], payment_id: UUID | None = None) -> list[OrderEvent]:
     return Order.place(
         order_number=f"ORD-20260501-{order_id.int:05}",
         customer_id=BUYER.actor_id or order_id,
@@ -162,7 +162,7 @@ def place(order_id: UUID, listings: tuple[UUID, ...]) -> list[OrderEvent]:
         ],
         terms=OrderTerms(tax_rate=0, commission_rate=1_000, shipping_fees={}),
         payment_method="sandbox",
-        payment_id=None,
+        payment_id=payment_id,
         shipping_address=ERASED_ADDRESS,
         billing_address=None,
         notes=None,
@@ -227,9 +227,38 @@ class TestBeginningToPay:
             done = await shop_.ask(begin(reference="sbx_1"), BUYER)
             assert done.result.amount == TOTAL
             assert done.result.reference == "sbx_1"
-            assert done.version == 2
+            assert done.version == 1
             kinds = [type(event) for event in shop_.store.events()]
-            assert kinds == [ValueClaimed, ValueClaimed, PaymentInitiated, ProviderReferenceAssigned]
+            assert kinds == [ValueClaimed, ValueClaimed, PaymentInitiated]
+
+    async def test_a_name_that_a_gateway_made_of_our_own_id_needs_no_claim(self) -> None:
+        async with till() as shop_:
+            done = await shop_.ask(begin(reference=f"sbx_{PAYMENT.hex}"), BUYER)
+            assert done.result.reference == f"sbx_{PAYMENT.hex}"
+            claims = [event.kind for event in shop_.store.events(ValueClaimed)]
+            assert claims == ["open_payment"]
+
+    async def test_the_payment_that_came_with_the_order_is_the_answer_while_it_is_open(self) -> None:
+        async with till() as shop_:
+            order_id = UUID(int=55)
+            shop_.happened(order_id, *place(order_id, (LISTING,), PAYMENT))
+            shop_.happened(
+                PAYMENT,
+                PaymentInitiated(
+                    order_id=order_id,
+                    order_number="ORD-20260501-00055",
+                    customer_id=BUYER.actor_id or order_id,
+                    provider="sandbox",
+                    amount=Money(10_00, "usd"),
+                    method="card",
+                ),
+            )
+            done = await shop_.ask(begin(SECOND_PAYMENT, order_id), BUYER)
+            assert (done.result.payment_id, done.position) == (PAYMENT, 0)
+            await shop_.ask(RecordPaymentFailure(payment_id=PAYMENT), WEBHOOK)
+            done = await shop_.ask(begin(SECOND_PAYMENT, order_id), BUYER)
+            assert done.result.payment_id == SECOND_PAYMENT
+            assert (await shop_.ask(begin(UUID(int=77), order_id), BUYER)).result.payment_id == SECOND_PAYMENT
 
     async def test_a_second_call_answers_the_first_payment(self) -> None:
         async with till() as shop_:

@@ -92,7 +92,7 @@ class TestBeginning:
         assert initiate() == [initiated]
 
     def test_a_name_that_is_known_in_advance_is_recorded_with_the_beginning(self) -> None:
-        assert initiate(reference="pi_1") == [initiated, named]
+        assert initiate(reference="pi_1") == [msgspec.structs.replace(initiated, reference="pi_1")]
 
     def test_nobody_pays_less_than_nothing(self) -> None:
         with pytest.raises(PaymentAmountInvalid) as caught:
