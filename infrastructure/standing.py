@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.shared.bounded import forget_oldest
 from application.shared.store import EventStore, Kind
 from domain.accounts.account import Account
 from domain.accounts.session import Session
@@ -102,5 +103,4 @@ class AccountStandings:
                 self._known.pop(session_id, None)
                 self._known[session_id] = (fresh_until, account_id, stood)
                 each.set_result(stood)
-            while len(self._known) > CAPACITY:
-                del self._known[next(iter(self._known))]
+            forget_oldest(self._known, CAPACITY)

@@ -15,7 +15,7 @@ class ActorKind(StrEnum):
     WEBHOOK = "webhook"
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who asks. `actor_id` is the account on whose behalf, `None` for strangers and for the system itself.
 
     `role` is one of the roles of domain.accounts, `None` for strangers. `ip` and `user_agent` are personal data.

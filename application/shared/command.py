@@ -10,11 +10,11 @@ from domain.shared.errors import DomainError, InvalidInput, RuleViolation
 R = TypeVar("R")
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A caller's wish, in the imperative. Ids of what it brings into being are made by the caller."""
 
 
-class IdempotencyKey(msgspec.Struct, frozen=True):
+class IdempotencyKey(msgspec.Struct, frozen=True, gc=False):
     """Under which key a command may be repeated without a second effect (requirements ES-15).
 
     `scope` is the account (or other partition) that the key belongs to, so that keys cannot be probed across callers;
@@ -26,7 +26,7 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
     request_hash: bytes
 
 
-class Done(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+class Done(msgspec.Struct, Generic[R], frozen=True, kw_only=True, gc=False):
     """A command took effect, durably.
 
     `version` is the version of the stream that the result was folded from (`None` when the result is no state);

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.shared.bounded import forget_oldest
 from application.shared.caller import Caller
 from application.shared.command import (
     Command,
@@ -276,7 +277,7 @@ class CommandLoop:
                 self._keep_snapshots(long_streams)
             if todo:
                 todo = await self._after_conflict(todo)
-        self._trim_cache()
+        forget_oldest(self._cache, self._cached_states)
 
     async def _decide(self, todo: list[_Entry]) -> list[_Entry]:
         """Run handlers until none misses anything; each sees what those before it decided."""
@@ -546,10 +547,6 @@ class CommandLoop:
             await self._store.keep_snapshots(long_streams)
         except StoreUnavailable:
             return  # A snapshot is a cache: the next one will do.
-
-    def _trim_cache(self) -> None:
-        while len(self._cache) > self._cached_states:
-            del self._cache[next(iter(self._cache))]
 
 
 def _root(parent: list[int], index: int) -> int:

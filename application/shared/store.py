@@ -35,14 +35,14 @@ class Kind(Generic[S]):
         )
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """A stream as it stands: its folded state (`None`: nothing happened yet) and its version (0: no event)."""
 
     state: State | None
     version: int
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What stands beside all events of one command. Address and agent are personal data of the actor."""
 
     metadata: Metadata
@@ -50,7 +50,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str | None = None
 
 
-class NewEvent(msgspec.Struct, frozen=True):
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """One event to append as `version` of its stream."""
 
     stream_id: UUID
@@ -59,7 +59,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     envelope: Envelope
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was answered to one idempotent command; `result` is the handler's result as JSON.
 
     `position` is a position of the log. In a `Group` to append, where positions are not known yet, it counts the
@@ -74,7 +74,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
 
 
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
+class Credential(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A secret kept beside the log, never in it (requirements ES-18); `value` of `None` destroys it."""
 
     owner_id: UUID

@@ -27,7 +27,7 @@ class CurrencyMismatch(ValueError):
     """Two currencies met in one sum: a bug, for the edge checks currencies."""
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount: `minor` whole minor units (cents, tiyin; may be negative) of `currency` (ISO 4217, lower case)."""
 
     minor: int = msgspec.field(name="amount")

@@ -9,6 +9,7 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from application.shared.bounded import forget_oldest
 from infrastructure.security.cipher import KeyWrapper
 
 NONCE_BYTES: Final = 12
@@ -122,5 +123,4 @@ class Keyring:
             self.unwrapped(cursor.fetchall())
 
     def _trim(self) -> None:
-        while len(self._keys) > self._capacity:
-            del self._keys[next(iter(self._keys))]
+        forget_oldest(self._keys, self._capacity)
