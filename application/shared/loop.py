@@ -1,8 +1,9 @@
 """The command loop: one writer in each process, instead of locks and retries (design §4, ADR 0001).
 
-While one batch commits, the next one gathers. States are cached by stream and advance only after the commit. The store
-checks the version of every stream that a decision looked at, so that answers, refusals among them, are true also when
-other processes write: a stale cache is found out, reloaded and decided again.
+While one batch commits, the next one is decided on top of it and made ready, and a third gathers. A batch is written only
+after all of the one before it stood; if a part of that did not, it is decided again. States are cached by stream and
+advance only after the commit. The store checks the version of every stream that a decision looked at, so that answers,
+refusals among them, are true also when other processes write: a stale cache is found out, reloaded and decided again.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from application.shared.command import (
     Unavailable,
 )
 from application.shared.ports import Clock, NewId
-from application.shared.store import Answer, Envelope, EventStore, Group, Kind, NewEvent, Slot
+from application.shared.store import Answer, Envelope, EventStore, Group, Kind, NewEvent, Prepared, Slot
 from application.shared.unit import Miss, NumberMiss, Unit
 from domain.shared.errors import DomainError
 from domain.shared.events import Metadata, State
@@ -40,6 +41,9 @@ MAX_ATTEMPTS = 5
 
 MAX_MISSES = 64
 """How many rounds of loading one run of a handler may ask for; more is a bug in the handler."""
+
+UNDIVIDED = 16
+"""So many waiting commands are not worth two commits."""
 
 NUMBERS_AT_ONCE = 64
 """How many numbers of a series are leased at least; what is left of a lease is lost when a process dies."""
@@ -234,54 +238,103 @@ class CommandLoop:
     # --- running -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        ahead: _Batch | None = None
         while True:
+            if ahead is not None and ahead.commit.done():
+                ahead = None
             if not self._queue:
-                if self._stopping:
+                if self._stopping and ahead is None:
                     return
                 self._wake.clear()
-                if not self._queue and not self._stopping:
-                    await self._wake.wait()
+                await self._wake.wait()
                 continue
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
-            self.statistics.batches += 1
-            self.statistics.largest_batch = max(self.statistics.largest_batch, len(batch))
+            entries = self._take(ahead)
+            batch: _Batch | None
             try:
-                await self._process(batch)
+                batch = await self._prepare(entries, {} if ahead is None else ahead.states)
             except Exception as error:  # noqa: BLE001 - every waiter learns of it, and the edge logs it as a bug
-                self._abandon(batch, error)
+                self._abandon(entries, error)
+                batch = None
+            if batch is not None:
+                batch.commit = asyncio.create_task(self._commit(batch, ahead), name="command-loop-commit")
+                batch.commit.add_done_callback(self._wake_up)
+            if ahead is not None:
+                await ahead.commit
+            ahead = batch
 
-    def _abandon(self, batch: list[_Entry], error: Exception) -> None:
+    def _wake_up(self, _: object) -> None:
+        self._wake.set()
+
+    def _take(self, ahead: "_Batch | None") -> list[_Entry]:
+        """The next commands: half of all that are underway, so that one half is decided while the other commits."""
+        waiting = len(self._queue)
+        underway = waiting + (0 if ahead is None else len(ahead.entries))
+        count = min(waiting, self._batch_size, max(UNDIVIDED, (underway + 1) // 2))
+        self.statistics.batches += 1
+        self.statistics.largest_batch = max(self.statistics.largest_batch, count)
+        return [self._queue.popleft() for _ in range(count)]
+
+    async def _prepare(self, entries: list[_Entry], ahead: Mapping[UUID, Slot]) -> "_Batch | None":
+        states: dict[UUID, Slot] = {}
+        decided = await self._decide(entries, states, ahead)
+        if not decided:
+            return None
+        groups, members = self._group(decided)
+        return _Batch(decided, states, members, await self._store.prepare(groups))
+
+    async def _commit(self, batch: "_Batch", ahead: "_Batch | None") -> None:
+        """Have a batch written, once the one ahead stands, and answer its callers."""
+        current: _Batch | None = batch
+        try:
+            if ahead is not None and not await ahead.stood:
+                batch.stood.set_result(False)
+                await ahead.commit
+                for entry in batch.entries:
+                    self._take_back(entry)
+                current = await self._prepare(batch.entries, {})
+            while current is not None:
+                lost = await self._append(current)
+                current = None
+                if lost:
+                    current = await self._prepare(await self._after_conflict(lost), {})
+        except Exception as error:  # noqa: BLE001 - as above
+            if not batch.stood.done():
+                batch.stood.set_result(False)
+            self._abandon(batch.entries, error)
+        forget_oldest(self._cache, self._cached_states)
+
+    async def _append(self, batch: "_Batch") -> list[_Entry]:
+        """Write, settle what stands, return what lost a race."""
+        positions = await self._store.append(batch.prepared)
+        if not batch.stood.done():
+            # First of all, so that the next batch is on its way to the store before the callers of this one go on.
+            batch.stood.set_result(None not in positions)
+        lost: list[_Entry] = []
+        long_streams: list[tuple[UUID, Kind[Any], Slot]] = []
+        for group, entries, position in zip(batch.prepared.groups, batch.members, positions, strict=True):
+            if position is None:
+                lost.extend(entries)
+            else:
+                self._settle(group, entries, position, long_streams)
+        if long_streams:
+            self._keep_snapshots(long_streams)
+        return lost
+
+    def _abandon(self, entries: list[_Entry], error: Exception) -> None:
         # Whether the commit happened is unknown, so nothing in memory that the batch touched can be trusted.
-        for entry in batch:
+        for entry in entries:
             if entry.unit is not None:
                 for stream_id in entry.unit.begun:
                     self._cache.pop(stream_id, None)
             entry.fail(error)
 
-    async def _process(self, batch: list[_Entry]) -> None:
-        todo = batch
-        while todo:
-            decided = await self._decide(todo)
-            if not decided:
-                return
-            groups, members = self._group(decided)
-            positions = await self._store.append(groups)
-            todo = []
-            long_streams: list[tuple[UUID, Kind[Any], Slot]] = []
-            for group, entries, position in zip(groups, members, positions, strict=True):
-                if position is None:
-                    todo.extend(entries)
-                else:
-                    self._settle(group, entries, position, long_streams)
-            if long_streams:
-                self._keep_snapshots(long_streams)
-            if todo:
-                todo = await self._after_conflict(todo)
-        forget_oldest(self._cache, self._cached_states)
+    async def _decide(
+        self, todo: list[_Entry], working: dict[UUID, Slot], ahead: Mapping[UUID, Slot]
+    ) -> list[_Entry]:
+        """Run handlers until none misses anything; each sees what those before it decided.
 
-    async def _decide(self, todo: list[_Entry]) -> list[_Entry]:
-        """Run handlers until none misses anything; each sees what those before it decided."""
-        working: dict[UUID, Slot] = {}
+        Their states are put into `working`; `ahead` has those of the batch before this one.
+        """
         decided: list[_Entry] = []
         broken: dict[UUID, Exception] = {}
         rounds = 0
@@ -291,7 +344,7 @@ class CommandLoop:
             later: list[_Entry] = []
             for entry in todo:
                 try:
-                    self._run_handler(entry, working)
+                    self._run_handler(entry, working, ahead)
                 except Miss as miss:
                     unreadable = next((broken[each] for each in miss.streams if each in broken), None)
                     if unreadable is not None:
@@ -340,14 +393,11 @@ class CommandLoop:
             loaded.update(await self._load({stream_id: kind}, broken))
         return loaded
 
-    def _run_handler(self, entry: _Entry, working: dict[UUID, Slot]) -> None:
+    def _run_handler(self, entry: _Entry, working: dict[UUID, Slot], ahead: Mapping[UUID, Slot]) -> None:
         cache = self._cache
 
         def look(stream_id: UUID) -> Slot | None:
-            slot = working.get(stream_id)
-            if slot is None:
-                slot = cache.get(stream_id)
-            return slot
+            return working.get(stream_id) or ahead.get(stream_id) or cache.get(stream_id)
 
         unit = Unit(
             caller=entry.caller, now=entry.now, kinds=self._kinds, look=look, take_number=self._take_number
@@ -472,8 +522,7 @@ class CommandLoop:
                 state = slot.state or (unit.changed[stream_id].state if stream_id in unit.changed else None)
                 if state is not None:
                     reload[stream_id] = self._kinds[type(state)]
-            if not isinstance(entry.outcome, DomainError):
-                self._give_back(unit)
+            self._take_back(entry)
         known = await self._store.answers([(e.key.scope, e.key.key) for e in lost if e.key is not None])
         again: list[_Entry] = []
         for entry in lost:
@@ -513,9 +562,14 @@ class CommandLoop:
             raise NumberMiss(series)
         return numbers.popleft()
 
+    def _take_back(self, entry: _Entry) -> None:
+        """Nothing of what was decided happens."""
+        if entry.unit is not None:
+            self._give_back(entry.unit)
+
     def _give_back(self, unit: Unit) -> None:
         for series, number in reversed(unit.numbers):
-            self._numbers[series].appendleft(number)
+            self._numbers.setdefault(series, deque()).appendleft(number)
         unit.numbers.clear()
 
     async def _lease(self, series: str, wanted: int) -> None:
@@ -547,6 +601,32 @@ class CommandLoop:
             await self._store.keep_snapshots(long_streams)
         except StoreUnavailable:
             return  # A snapshot is a cache: the next one will do.
+
+
+class _Batch:
+    """Commands that were decided together and are written in one commit.
+
+    `states` are those that the decisions lead to; `members` are the commands of each group. `stood` tells whoever has
+    decided on top of them, before anybody else, whether all came about as decided; `commit` ends when all callers are
+    answered.
+    """
+
+    __slots__ = ("commit", "entries", "members", "prepared", "states", "stood")
+
+    commit: "asyncio.Task[None]"
+
+    def __init__(
+        self,
+        entries: list[_Entry],
+        states: Mapping[UUID, Slot],
+        members: list[list[_Entry]],
+        prepared: Prepared,
+    ) -> None:
+        self.entries = entries
+        self.states = states
+        self.members = members
+        self.prepared = prepared
+        self.stood: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
 def _root(parent: list[int], index: int) -> int:

@@ -105,6 +105,13 @@ class Group(msgspec.Struct, kw_only=True):
         return bool(self.events or self.answers or self.credentials)
 
 
+class Prepared(msgspec.Struct, frozen=True, gc=False):
+    """Groups that are ready to be written; `encoded` is the store's own."""
+
+    groups: Sequence[Group]
+    encoded: Any = None
+
+
 class EventStore(Protocol):
     """Where the log is kept. Every method may raise `StoreUnavailable`."""
 
@@ -115,7 +122,11 @@ class EventStore(Protocol):
         """
         ...
 
-    async def append(self, groups: Sequence[Group]) -> list[int | None]:
+    async def prepare(self, groups: Sequence[Group]) -> Prepared:
+        """Do all that an append needs and that can be done before its turn: encode, seal, have keys at hand."""
+        ...
+
+    async def append(self, prepared: Prepared) -> list[int | None]:
         """Append groups in one commit, in order.
 
         Returns for each group the position of its first event (or the log's last position, when it had none), or `None`

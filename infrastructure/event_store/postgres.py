@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Group, Kind, Slot
+from application.shared.store import Answer, Group, Kind, Prepared, Slot
 from infrastructure.event_store import arrays
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.keyring import DataKey
@@ -89,6 +90,13 @@ async def open_pool(
     async with store_errors():
         await pool.open(wait=True, timeout=wait_seconds)
     return pool
+
+
+class _Encoded(msgspec.Struct, frozen=True, gc=False):
+    """What `append` sends, and the keys that it makes (person -> group, key, wrapped key)."""
+
+    parameters: tuple[arrays.BinaryArray, ...]
+    fresh: Mapping[UUID, tuple[int, DataKey, str]]
 
 
 class PostgresEventStore:
@@ -190,15 +198,22 @@ class PostgresEventStore:
 
     # --- writing -------------------------------------------------------------------------------------------
 
-    async def append(self, groups: Sequence[Group]) -> list[int | None]:
+    async def prepare(self, groups: Sequence[Group]) -> Prepared:
+        """Seal and encode; makes keys for people who have none yet, which the append then keeps."""
+        if not any(group.writes for group in groups):
+            return Prepared(groups)
+        fresh = await self._make_keys_ready(groups)
+        return Prepared(groups, _Encoded(self._parameters(groups, fresh), fresh))
+
+    async def append(self, prepared: Prepared) -> list[int | None]:
         """One call, one commit. Groups that only ask whether their checks hold take no lock."""
+        groups, encoded = prepared.groups, prepared.encoded
         async with store_errors(), self._pool.connection() as connection:
-            if not any(group.writes for group in groups):
+            if encoded is None:
                 return await self._check(connection, groups)
-            fresh = await self._make_keys_ready(connection, groups)
-            parameters = self._parameters(groups, fresh)
+            assert isinstance(encoded, _Encoded), "prepared by another store"
             cursor = connection.cursor(binary=True)
-            await cursor.execute(APPEND, parameters, prepare=True)
+            await cursor.execute(APPEND, encoded.parameters, prepare=True)
             row = await cursor.fetchone()
         assert row is not None, "append() returns one row"
         base, lost = row[0], set(row[1])
@@ -210,7 +225,7 @@ class PostgresEventStore:
                 continue
             positions.append(position + 1)
             position += len(group.events)
-        for number, key, _ in fresh.values():
+        for number, key, _ in encoded.fresh.values():
             if number not in lost:
                 self._codec.keyring.remember(key)
         if position > base:
@@ -228,9 +243,7 @@ class PostgresEventStore:
         lost = set(row[0] or ()) if row is not None else set()
         return [None if number in lost else 1 for number in range(len(groups))]
 
-    async def _make_keys_ready(
-        self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]
-    ) -> dict[UUID, tuple[int, DataKey, str]]:
+    async def _make_keys_ready(self, groups: Sequence[Group]) -> dict[UUID, tuple[int, DataKey, str]]:
         """Load the keys that the groups' events need; make those that no one has yet (person -> group, key, wrapped)."""
         codec = self._codec
         wanted: dict[UUID, int] = {}
@@ -244,7 +257,8 @@ class PostgresEventStore:
                     wanted.setdefault(actor, number)
         missing = codec.keyring.missing(wanted)
         if missing:
-            await codec.keyring.load(connection, missing)
+            async with store_errors(), self._pool.connection() as connection:
+                await codec.keyring.load(connection, missing)
         return {
             subject: (wanted[subject], *codec.keyring.create(subject))
             for subject in missing

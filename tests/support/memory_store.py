@@ -1,44 +1,54 @@
 """The event store's port in memory: same contract, same suite as the real one, no I/O."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Group, Kind, NewEvent, Slot
+from application.shared.store import Answer, Group, Kind, NewEvent, Prepared, Slot
 from domain.shared.events import DomainEvent
 
 
 class InMemoryEventStore:
     """Keeps what the port says; `away = True` makes every call fail as an outage does."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Iterable[Kind[Any]] = ()) -> None:
+        """`kinds` tell streams apart by their events, as in the real store; without them the asker's word is taken."""
+        self._kind_of = {event: kind for kind in kinds for event in kind.events}
         self.log: list[NewEvent] = []
         self.streams: dict[UUID, list[DomainEvent]] = {}
         self.kept_answers: dict[tuple[UUID, str], Answer] = {}
         self.credentials: dict[tuple[UUID, str], bytes] = {}
         self.series: dict[str, int] = {}
+        self.snapshots: dict[UUID, Slot] = {}
         self.appends = 0
         self.away = False
 
     async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
-        """Fold from the start."""
+        """Fold each stream from its snapshot, if there is one of the kind asked for, and the events after it."""
         await self._reach()
         slots = {}
-        for stream_id, kind in streams.items():
-            state = None
+        for stream_id, asked in streams.items():
+            kept = self.snapshots.get(stream_id)
+            slot = kept if kept is not None and isinstance(kept.state, asked.state) else Slot(None, 0)
             events = self.streams.get(stream_id, [])
-            for event in events:
-                state = kind.evolve(state, event, stream_id)
+            state: Any = slot.state
+            for event in events[slot.version :]:
+                state = self._kind_of.get(type(event), asked).evolve(state, event, stream_id)
             slots[stream_id] = Slot(state, len(events))
         return slots
 
-    async def append(self, groups: Sequence[Group]) -> list[int | None]:
+    async def prepare(self, groups: Sequence[Group]) -> Prepared:
+        """There is nothing to encode."""
+        return Prepared(groups)
+
+    async def append(self, prepared: Prepared) -> list[int | None]:
         """All checks against the log before the batch, then each surviving group whole."""
         await self._reach()
+        groups = prepared.groups
         self.appends += 1
         lost = [
             any(len(self.streams.get(stream, [])) != version for stream, version in group.checks.items())
@@ -92,7 +102,12 @@ class InMemoryEventStore:
             self.series[series] = first
 
     async def keep_snapshots(self, states: Sequence[tuple[UUID, Kind[Any], Slot]]) -> None:
-        """Memory needs none."""
+        """The newest of each stream wins."""
+        await self._reach()
+        for stream_id, _, slot in states:
+            kept = self.snapshots.get(stream_id)
+            if kept is None or kept.version < slot.version:
+                self.snapshots[stream_id] = slot
 
     async def _reach(self) -> None:
         await asyncio.sleep(0)

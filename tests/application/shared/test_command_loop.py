@@ -21,6 +21,7 @@ from application.shared.command import (
     Unavailable,
 )
 from application.shared.loop import CommandLoop
+from application.shared.store import Prepared
 from domain.shared.errors import NotFound
 from infrastructure.identity import new_id
 from tests.support import tickets_office as office
@@ -312,9 +313,9 @@ class SlowStore(InMemoryEventStore):
         super().__init__()
         self.let = asyncio.Event()
 
-    async def append(self, groups: Any) -> list[int | None]:
+    async def append(self, prepared: Prepared) -> list[int | None]:
         await self.let.wait()
-        return await super().append(groups)
+        return await super().append(prepared)
 
 
 class LosingStore(InMemoryEventStore):
@@ -322,8 +323,8 @@ class LosingStore(InMemoryEventStore):
 
     break_off = False
 
-    async def append(self, groups: Any) -> list[int | None]:
-        positions = await super().append(groups)
+    async def append(self, prepared: Prepared) -> list[int | None]:
+        positions = await super().append(prepared)
         if self.break_off:
             self.break_off = False
             raise StoreUnavailable("The connection broke.")
@@ -396,3 +397,106 @@ class TestOutages:
         assert isinstance(await first, Done)
         with pytest.raises(Unavailable):
             await loop.submit(OpenOffice(office_id=new_id(), name="late", seats=1), CALLER)
+
+
+class HeldStore(InMemoryEventStore):
+    """While it is held, appends wait; the next one may be told to fail before it writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.prepared = 0
+        self.fails_next = False
+
+    async def prepare(self, groups: Any) -> Prepared:
+        self.prepared += 1
+        return await super().prepare(groups)
+
+    async def append(self, prepared: Prepared) -> list[int | None]:
+        await self.open.wait()
+        if self.fails_next:
+            self.fails_next = False
+            raise StoreUnavailable("The connection broke.")
+        return await super().append(prepared)
+
+
+class Held:
+    """A loop over a held store: what is asked is decided, each command in a batch of its own, and not written yet."""
+
+    def __init__(self, loop: CommandLoop, store: HeldStore) -> None:
+        self.loop = loop
+        self.store = store
+
+    async def ask(self, *commands: Command) -> list["asyncio.Future[Done[Any]]"]:
+        self.store.open.clear()
+        asked = [asyncio.ensure_future(self.loop.submit(command, CALLER)) for command in commands]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return asked
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Held]:
+    """One process; others are made by `loop_over(held.store)`."""
+    store = HeldStore()
+    async with loop_over(store, batch_size=1) as loop:
+        yield Held(loop, store)
+        store.open.set()
+
+
+class TestDecidingAhead:
+    async def test_while_one_batch_is_written_the_next_is_decided_on_top_of_it(self, held: Held) -> None:
+        office_id = await opened(held.loop, seats=2)
+        prepared = held.store.prepared
+        first, second = await held.ask(SellSeat(office_id=office_id), SellSeat(office_id=office_id))
+        assert (held.store.prepared, len(held.store.events(office.SeatSold))) == (prepared + 2, 0)
+        held.store.open.set()
+        assert ((await first).result.left, (await second).result.left) == (1, 0)
+
+    async def test_it_is_decided_again_when_the_one_ahead_lost_a_race(self, held: Held) -> None:
+        source, target = await opened(held.loop, seats=1), await opened(held.loop, seats=0)
+        async with loop_over(held.store) as there:
+            await there.submit(SellSeat(office_id=source), CALLER)
+            await there.submit(AddSeats(office_id=target, seats=5), CALLER)
+        # The target has the version that the lost move would have given it, and another state.
+        moved, seen = await held.ask(
+            MoveSeat(source_id=source, target_id=target), LookAtOffice(office_id=target)
+        )
+        held.store.open.set()
+        with pytest.raises(office.SoldOut):
+            await moved
+        answer = await seen
+        assert (answer.result.left, answer.version) == (5, 2)
+
+    async def test_it_is_decided_again_when_the_one_ahead_was_not_written(self, held: Held) -> None:
+        office_id = await opened(held.loop, seats=0)
+        held.store.fails_next = True
+        added, sold = await held.ask(AddSeats(office_id=office_id, seats=5), SellSeat(office_id=office_id))
+        held.store.open.set()
+        with pytest.raises(StoreUnavailable):
+            await added
+        with pytest.raises(office.SoldOut):
+            await sold
+        assert held.store.events(office.SeatSold) == []
+
+    async def test_numbers_drawn_in_vain_are_drawn_again(self, held: Held) -> None:
+        source, target = await opened(held.loop, seats=1), await opened(held.loop, seats=0)
+        async with loop_over(held.store) as there:
+            await there.submit(SellSeat(office_id=source), CALLER)
+        moved, drawn = await held.ask(
+            MoveSeat(source_id=source, target_id=target), DrawNumber(office_id=new_id())
+        )
+        held.store.open.set()
+        with pytest.raises(office.SoldOut):
+            await moved
+        assert (await drawn).result.left == 1
+        assert (await held.loop.submit(DrawNumber(office_id=new_id()), CALLER)).result.left == 2
+
+    async def test_stopping_answers_both(self) -> None:
+        store = HeldStore()
+        async with loop_over(store, batch_size=1) as loop:
+            office_id = await opened(loop, seats=2)
+            both = await Held(loop, store).ask(SellSeat(office_id=office_id), SellSeat(office_id=office_id))
+            store.open.set()
+        assert [(await each).result.left for each in both] == [1, 0]
