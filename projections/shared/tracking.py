@@ -78,6 +78,19 @@ def advance(connection: psycopg.Connection[Any], name: str, generation: int, pos
     )
 
 
+def pass_over(connection: psycopg.Connection[Any], names: list[str], position: int, upto: int) -> list[str]:
+    """Move live generations on from exactly `position`, whose rows nothing up to `upto` concerns; returns which moved."""
+    cursor = connection.execute(
+        """
+        UPDATE projection_tracking SET position = %s, updated_at = clock_timestamp()
+        WHERE name = ANY(%s) AND live AND position = %s
+        RETURNING name
+        """,
+        (upto, names, position),
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
 def begin_generation(
     connection: psycopg.Connection[Any], projection: Projection, generation: int, *, live: bool
 ) -> None:

@@ -109,6 +109,14 @@ class OfficeCount(OfficeSales):
                 pass
 
 
+class OfficeBirths(OfficeCount):
+    """A read model whom sales do not concern."""
+
+    name = "office_births"
+    tables = (Table("office_births", SalesRow, key=("office_id",), columns=SALES.columns),)
+    events = (OfficeOpened,)
+
+
 @pytest.fixture
 async def loop(database_url: str) -> AsyncIterator[CommandLoop]:
     """The shop that is open all the while."""
@@ -238,6 +246,22 @@ class TestFollowing:
         following.catch_up()
         assert [row[3] for row in rows_of(connection)] == [1]
         assert following.progress["office_sales"].error is None
+
+    async def test_a_read_model_whom_nothing_concerns_keeps_step_with_the_others(
+        self, loop: CommandLoop, connection: Connection, log: PostgresLog
+    ) -> None:
+        following = runner(connection, log, OfficeSales(), OfficeBirths())
+        [office_id] = await trade(loop, offices=1, sales=1)
+        following.catch_up()
+        for passenger in ("Zebo", "Anvar"):
+            await loop.submit(SellSeat(office_id=office_id, passenger=passenger), CALLER)
+            following.catch_up()
+        places = {each.name: each.position for each in tracking.all_tracked(connection)}
+        assert places["office_sales"] == places["office_births"] == log.head()
+        await trade(loop, offices=1, sales=0, prefix="later")
+        following.catch_up()
+        assert [row[3] for row in rows_of(connection)] == [0, 3]
+        assert len(rows_of(connection, "office_births")) == 2
 
 
 class TestRebuilding:
