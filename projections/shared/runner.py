@@ -34,9 +34,10 @@ class Progress(msgspec.Struct):
 
 
 class ProjectionRunner:
-    """Applies new facts to the live generation of every read model, each in transactions of its own.
+    """Applies new facts to the live generation of every read model: all in one transaction while all is well.
 
-    One that fails is tried again with growing pauses and does not hold up the others; a gap in the log stops all.
+    When one fails, each goes on in transactions of its own; that one is tried again with growing pauses and does not hold
+    up the others. A gap in the log stops all.
     Running it in several processes is safe: the tracking row is locked while its rows change.
     """
 
@@ -82,29 +83,49 @@ class ProjectionRunner:
         batches: dict[int, LogBatch] = {}
         moved = False
         try:
-            moved = self._pass_over(head, batches)
-            for projection in self._projections:
-                moved = self._step(projection, head, batches) or moved
+            moved = self._together(head, batches)
+            if not moved:
+                for projection in self._projections:
+                    moved = self._step(projection, head, batches) or moved
         finally:
             # What was committed before a failure is there to be seen as well.
             self._tell_progress()
         return moved
 
-    def _pass_over(self, head: int, batches: dict[int, LogBatch]) -> bool:
-        """Move all read models on at once whom nothing of the next batch concerns: one statement for all of them."""
-        places = {each.position for each in self.progress.values() if each.error is None}
-        if len(places) != 1:
+    def _together(self, head: int, batches: dict[int, LogBatch]) -> bool:
+        """Bring all read models one batch on in one transaction; whether that could be done.
+
+        It cannot when they are in different places, or when one of them fails: then each has to go its own way.
+        """
+        places = {each.position for each in self.progress.values()}
+        if len(places) != 1 or any(each.error is not None for each in self.progress.values()):
             return False
         (position,) = places
         if not 0 < position < head:
             return False
         batch = batches[position] = self._read(position)
         kinds = {type(recorded.event) for recorded in batch.events}
-        idle = [each.name for each in self._projections if kinds.isdisjoint(each.events)]
-        passed = tracking.pass_over(self._connection, idle, position, batch.upto) if idle else []
-        for name in passed:
-            self.progress[name].position = batch.upto
-        return bool(passed)
+        written: set[str] = set()
+        try:
+            with self._connection.transaction():
+                generations = tracking.lock_all_live(self._connection, list(self.progress), position)
+                if len(generations) != len(self._projections):
+                    return False
+                for projection in self._projections:
+                    if kinds.isdisjoint(projection.events):
+                        continue
+                    names = tracking.physical_names(projection, generations[projection.name], live=True)
+                    if projection.apply(batch.events, self._connection, names):
+                        written.add(projection.name)
+                tracking.advance_all(self._connection, list(self.progress), batch.upto)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except Exception:  # noqa: BLE001 - found again by the one that it belongs to, and told then
+            return False
+        for progress in self.progress.values():
+            progress.position = batch.upto
+        self._changed |= written
+        return True
 
     def _tell_progress(self) -> None:
         changed, self._changed = frozenset(self._changed), set()

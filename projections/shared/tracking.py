@@ -78,17 +78,29 @@ def advance(connection: psycopg.Connection[Any], name: str, generation: int, pos
     )
 
 
-def pass_over(connection: psycopg.Connection[Any], names: list[str], position: int, upto: int) -> list[str]:
-    """Move live generations on from exactly `position`, whose rows nothing up to `upto` concerns; returns which moved."""
+def lock_all_live(connection: psycopg.Connection[Any], names: list[str], position: int) -> dict[str, int]:
+    """As `lock_live`, for those of several read models that are at exactly `position`; their generations by name."""
     cursor = connection.execute(
         """
-        UPDATE projection_tracking SET position = %s, updated_at = clock_timestamp()
+        SELECT name, generation FROM projection_tracking
         WHERE name = ANY(%s) AND live AND position = %s
-        RETURNING name
+        ORDER BY name
+        FOR UPDATE
         """,
-        (upto, names, position),
+        (names, position),
     )
-    return [row[0] for row in cursor.fetchall()]
+    return dict(cursor.fetchall())
+
+
+def advance_all(connection: psycopg.Connection[Any], names: list[str], position: int) -> None:
+    """Say how far the live generations are, in the transaction that made them so."""
+    connection.execute(
+        """
+        UPDATE projection_tracking SET position = %s, updated_at = clock_timestamp()
+        WHERE name = ANY(%s) AND live
+        """,
+        (position, names),
+    )
 
 
 def begin_generation(
