@@ -160,6 +160,7 @@ class CommandLoop:
         self._runner: asyncio.Task[None] | None = None
         self._snapshots: asyncio.Task[None] | None = None
         self._stopping = False
+        self._position = 0
         self.statistics = LoopStatistics()
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -183,6 +184,11 @@ class CommandLoop:
     def waiting(self) -> int:
         """How many commands wait to be decided."""
         return len(self._queue)
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that this loop has written, 0 before the first."""
+        return self._position
 
     @property
     def capacity(self) -> int:
@@ -500,6 +506,8 @@ class CommandLoop:
             self.statistics.commands += 1
             self.statistics.events += len(unit.events)
             position += len(unit.events)
+            if unit.events:
+                self._position = max(self._position, position)
             for stream_id, slot in unit.changed.items():
                 self._cache.pop(stream_id, None)
                 self._cache[stream_id] = slot
