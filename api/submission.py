@@ -11,7 +11,7 @@ from api.envelope import Envelope, Meta, envelope
 from api.requests import etag, expected_versions, idempotency_key
 from api.security import asker
 from application.shared.caller import Caller
-from application.shared.command import Command, Done, StaleVersion, Unavailable
+from application.shared.command import Command, Done, Outcome, StaleVersion, Unavailable
 from domain.shared.events import State
 
 V = TypeVar("V")
@@ -95,7 +95,7 @@ def _answer(
     if done.replayed:
         own["Idempotent-Replayed"] = "true"
     result = done.result
-    if entity is None and isinstance(result, State):
+    if entity is None and isinstance(result, State | Outcome):
         entity = result.stream_id
     if done.version is None:
         meta = Meta(position=done.position)

@@ -242,6 +242,9 @@ class PaymentsController(Controller):
         answer = await submit(request, command, _payment_of, kind=KIND, entity=payment_id, caller=provider)
         if recorded(answer):
             note_payment("payment_recorded", answer.content.data)
+            if not answer.content.data.refunds:
+                view = PaymentView.of(answer.content.data)
+                return Response(Envelope(data=view, meta=answer.content.meta), headers=answer.headers)
         settled = await settle_in_sandbox(services, payment_id)
         return _settled(answer, settled, PaymentView.of(settled.payment))
 

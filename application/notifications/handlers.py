@@ -19,7 +19,7 @@ from domain.shared.errors import NotPermitted
 def create_notification(command: CreateNotification, unit: Unit) -> Notification:
     """Decide once that somebody is to be told; asking again changes nothing."""
     _check_system(unit)
-    known = unit.find(Notification, command.notification_id)
+    known = unit.find_new(Notification, command.notification_id)
     if known is not None:
         return known
     events = Notification.create(

@@ -1,8 +1,7 @@
 """Use cases of payments. Providers are called before or after these, never inside (requirements ES-05)."""
 
 from enum import StrEnum
-
-import msgspec
+from uuid import UUID
 
 from application.orders.confirmation import confirm_order_in
 from application.payments.commands import (
@@ -28,7 +27,7 @@ from application.payments.opening import (
 )
 from application.payments.refunding import ORDER_ALREADY_PAID, ORDER_CANCELLED, request_refund_in
 from application.shared.caller import ActorKind
-from application.shared.command import Command
+from application.shared.command import Command, Outcome
 from application.shared.loop import Handler
 from application.shared.store import Kind
 from application.shared.unit import Unit
@@ -53,11 +52,16 @@ class SuccessOutcome(StrEnum):
     KNOWN = "known"
 
 
-class RecordedSuccess(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedSuccess(Outcome, frozen=True, kw_only=True):
     """The payment after a provider said that it has the money, and what that led to."""
 
     payment: Payment
     outcome: SuccessOutcome
+
+    @property
+    def stream_id(self) -> UUID:
+        """The payment's."""
+        return self.payment.payment_id
 
 
 def initiate_payment(command: InitiatePayment, unit: Unit) -> Payment:
@@ -120,10 +124,7 @@ def record_payment_success(command: RecordPaymentSuccess, unit: Unit) -> Recorde
     """
     _demand_provider(unit)
     payment = _find(unit, command)
-    unit.need(
-        (Order, payment.order_id),
-        (Claim, reference_claim(payment.provider, command.provider_transaction_id)),
-    )
+    unit.need((Order, payment.order_id))
     events = payment.succeed(
         provider_transaction_id=command.provider_transaction_id,
         received=command.received,

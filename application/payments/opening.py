@@ -7,6 +7,7 @@ Values that can only be unique hold no claim (ADR 0010): the payment that comes 
 makes from the payment's own id.
 """
 
+import re
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +28,8 @@ OPEN_PAYMENT: Final = "open_payment"
 PROVIDER_REFERENCE: Final = "provider_reference"
 """The kind of claim that a payment holds on the provider's names for it."""
 
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+
 
 def open_payment_in(
     unit: Unit,
@@ -43,8 +46,8 @@ def open_payment_in(
 ) -> Payment:
     """Begin a payment that nobody has begun, of an order that is not being paid through this provider.
 
-    `reference` is the provider's name for it where that is known in advance; one with our own id in it is nobody else's.
-    `currencies` are those that the provider takes, `None` for any.
+    `reference` is the provider's name for it where that is known in advance. `currencies` are those that the provider
+    takes, `None` for any.
 
     Raises:
         PaymentProviderUnavailable: the provider does not take the currency of `amount`.
@@ -64,7 +67,7 @@ def open_payment_in(
         method=method,
         reference=reference,
     )
-    if reference is not None and payment_id.hex not in reference:
+    if reference is not None:
         claim_reference_in(unit, payment_id, provider, reference)
     return unit.create(Payment, payment_id, events)
 
@@ -84,17 +87,17 @@ def claim_order_in(unit: Unit, payment_id: UUID, order_id: UUID, provider: str) 
 
 
 def claim_reference_in(unit: Unit, payment_id: UUID, provider: str, reference: str) -> None:
-    """Take a provider's name for a transaction, once and for ever.
+    """Take a provider's name for a transaction, once and for ever. One with the payment's own id in it needs no taking.
 
     Raises:
         ProviderReferenceTaken: another payment has it.
     """
-    unit.claim(
-        PROVIDER_REFERENCE,
-        reference_value(provider, reference),
-        payment_id,
-        taken=ProviderReferenceTaken(f"This reference at {provider} belongs to another payment."),
-    )
+    if payment_id.hex in reference:
+        return
+    taken = ProviderReferenceTaken(f"This reference at {provider} belongs to another payment.")
+    if _is_named_after_a_payment(unit, provider, reference):
+        raise taken
+    unit.claim(PROVIDER_REFERENCE, reference_value(provider, reference), payment_id, taken=taken)
 
 
 def close_in(unit: Unit, payment: Payment) -> None:
@@ -120,3 +123,9 @@ def open_payment_claim(order_id: UUID, provider: str) -> UUID:
 def reference_claim(provider: str, reference: str) -> UUID:
     """The stream in which the claim of `reference_value` lives."""
     return derived_id(PROVIDER_REFERENCE, reference_value(provider, reference))
+
+
+def _is_named_after_a_payment(unit: Unit, provider: str, reference: str) -> bool:
+    """Whether the name has the id of one of the provider's payments in it, which holds it without a claim."""
+    named = [unit.find(Payment, UUID(hex=found)) for found in _ID.findall(reference)]
+    return any(payment is not None and payment.provider == provider for payment in named)

@@ -14,6 +14,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A caller's wish, in the imperative. Ids of what it brings into being are made by the caller."""
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a command led to, where that is more than the state of one stream."""
+
+    @property
+    def stream_id(self) -> UUID:
+        """The stream whose version is the answer's."""
+        raise NotImplementedError
+
+
 class IdempotencyKey(msgspec.Struct, frozen=True, gc=False):
     """Under which key a command may be repeated without a second effect (requirements ES-15).
 
@@ -29,7 +38,8 @@ class IdempotencyKey(msgspec.Struct, frozen=True, gc=False):
 class Done(msgspec.Struct, Generic[R], frozen=True, kw_only=True, gc=False):
     """A command took effect, durably.
 
-    `version` is the version of the stream that the result was folded from (`None` when the result is no state);
+    `version` is the version of the stream that the result was folded from, or that an `Outcome` names (`None` when the
+    result is neither);
     `position` is that of the last event in the log, 0 when nothing needed to change;
     `replayed` says that this is the kept answer to an earlier, equal request.
     """

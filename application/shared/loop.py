@@ -25,6 +25,7 @@ from application.shared.command import (
     IdempotencyInProgress,
     IdempotencyKey,
     IdempotencyKeyReused,
+    Outcome,
     Overloaded,
     StaleVersion,
     StoreUnavailable,
@@ -426,7 +427,7 @@ class CommandLoop:
 
     @staticmethod
     def _check_precondition(entry: _Entry, unit: Unit, result: Any) -> None:
-        if entry.expected_version is None or not isinstance(result, State):
+        if entry.expected_version is None or not isinstance(result, State | Outcome):
             return
         before = unit.begun[result.stream_id].version
         if before != entry.expected_version:
@@ -647,7 +648,7 @@ def _root(parent: list[int], index: int) -> int:
 def _version(entry: _Entry) -> int | None:
     unit = entry.unit
     assert unit is not None
-    if isinstance(entry.outcome, State):
+    if isinstance(entry.outcome, State | Outcome):
         return unit.version_of(entry.outcome.stream_id)
     return None
 

@@ -112,6 +112,15 @@ class Unit:
         found = slot.state
         return found if isinstance(found, state) else None
 
+    def find_new(self, state: type[S], stream_id: UUID) -> S | None:
+        """As `find`, for a stream that most likely nobody has begun: it is not looked for outside of memory.
+
+        The commit finds out when that was wrong; then it is loaded, and the handler runs again.
+        """
+        slot = self._slot(stream_id, presume_absent=True)
+        found = slot.state if slot is not None else None
+        return found if isinstance(found, state) else None
+
     def need(self, *wanted: tuple[type[State], UUID]) -> None:
         """Say at once which streams will be read, so that they are loaded together."""
         missing = {
