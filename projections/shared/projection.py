@@ -49,14 +49,19 @@ class Batch:
         names = {name: sql.Identifier(physical) for name, physical in self._physical.items()}
         self._connection.execute(sql.SQL(statement).format(**names), parameters)
 
-    def flush(self) -> int:
-        """Write what changed; returns how many rows."""
-        return sum(rows.flush() for rows in self._rows.values())
+    def flush(self, *, copy: bool = True) -> int:
+        """Write what changed; returns how many rows. COPY cannot be used while a pipeline is open."""
+        return sum(rows.flush(copy=copy) for rows in self._rows.values())
 
-    def load(self, keys: "Batch") -> None:
-        """Read in one query a table the rows that a dry run of the same events asked for."""
+    def ask(self, keys: "Batch") -> None:
+        """Ask in one query a table for the rows that a dry run of the same events found to be needed."""
         for name, rows in self._rows.items():
-            rows.load(keys._rows[name].asked)
+            rows.ask(keys._rows[name].asked)
+
+    def receive(self) -> None:
+        """Take in what was asked for."""
+        for rows in self._rows.values():
+            rows.receive()
 
 
 class Projection:
@@ -92,14 +97,30 @@ class Projection:
         self, events: Sequence[Recorded], connection: psycopg.Connection[Any], physical: Mapping[str, str]
     ) -> int:
         """Fold a batch into the tables of one generation; returns how many rows were written."""
-        taken = [recorded for recorded in events if isinstance(recorded.event, self.events)]
+        taken = self.taken(events)
         if not taken:
             return 0
+        batch = self.begin(taken, connection, physical)
+        self.fold(taken, batch)
+        return batch.flush()
+
+    def taken(self, events: Sequence[Recorded]) -> list[Recorded]:
+        """Those facts that concern it."""
+        return [recorded for recorded in events if isinstance(recorded.event, self.events)]
+
+    def begin(
+        self, taken: Sequence[Recorded], connection: psycopg.Connection[Any], physical: Mapping[str, str]
+    ) -> Batch:
+        """Ask for the rows that facts which concern it will change."""
         dry = Batch(self.tables, physical, None)
         for recorded in taken:
             self.project(dry, recorded)
         batch = Batch(self.tables, physical, connection)
-        batch.load(dry)
+        batch.ask(dry)
+        return batch
+
+    def fold(self, taken: Sequence[Recorded], batch: Batch) -> None:
+        """Change the rows that were asked for, in memory."""
+        batch.receive()
         for recorded in taken:
             self.project(batch, recorded)
-        return batch.flush()

@@ -25,6 +25,7 @@ class Rows(Generic[R]):
         self._rows: dict[Key, R | None] = {}
         self._stored: set[Key] = set()
         self._dirty: set[Key] = set()
+        self._answer: psycopg.Cursor[Any] | None = None
         self.asked: set[Key] = set()
 
     def get(self, *key: Any) -> R | None:
@@ -76,21 +77,32 @@ class Rows(Generic[R]):
 
     def load(self, keys: Iterable[Key]) -> None:
         """Read rows that are not in memory yet, in one query."""
+        self.ask(keys)
+        self.receive()
+
+    def ask(self, keys: Iterable[Key]) -> None:
+        """Begin a `load`, which `receive` ends; between the two many tables' questions can be under way."""
         wanted = [key for key in keys if key not in self._rows]
         if not wanted or self._connection is None:
             return
         columns = [list(column) for column in zip(*wanted, strict=True)]
         for key in wanted:
             self._rows[key] = None
-        cursor = self._connection.execute(self.table.select(self._physical), columns)
-        for values in cursor.fetchall():
+        self._answer = self._connection.execute(self.table.select(self._physical), columns)
+
+    def receive(self) -> None:
+        """Take in the rows that were asked for."""
+        if self._answer is None:
+            return
+        answer, self._answer = self._answer, None
+        for values in answer.fetchall():
             row = self.table.row_of(values)
             key = self.table.key_of(row)
             self._rows[key] = row
             self._stored.add(key)
 
-    def flush(self) -> int:
-        """Write what changed; returns how many rows."""
+    def flush(self, *, copy: bool = True) -> int:
+        """Write what changed; returns how many rows. COPY cannot be used while a pipeline is open."""
         if not self._dirty or self._connection is None:
             return 0
         gone: list[Key] = []
@@ -107,7 +119,7 @@ class Rows(Generic[R]):
         with self._connection.cursor() as cursor:
             if gone:
                 cursor.executemany(self.table.delete(self._physical), gone)
-            if len(changed) >= COPY_FROM:
+            if copy and len(changed) >= COPY_FROM:
                 # Many at once: replacing them by COPY beats updating them one by one.
                 cursor.executemany(
                     self.table.delete(self._physical), [self.table.key_of(row) for row in changed]
@@ -117,10 +129,10 @@ class Rows(Generic[R]):
                 cursor.executemany(
                     self.table.upsert(self._physical), [self.table.values(row) for row in changed]
                 )
-            if len(new) >= COPY_FROM:
-                with cursor.copy(self.table.copy(self._physical)) as copy:
+            if copy and len(new) >= COPY_FROM:
+                with cursor.copy(self.table.copy(self._physical)) as lines:
                     for row in new:
-                        copy.write_row(self.table.values(row))
+                        lines.write_row(self.table.values(row))
             elif new:
                 cursor.executemany(self.table.upsert(self._physical), [self.table.values(row) for row in new])
         count = len(self._dirty)

@@ -1,7 +1,8 @@
 """Keeps read models in step with the log."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -10,12 +11,15 @@ import psycopg
 from domain.shared.events import DomainEvent, Recorded
 from projections.shared import tracking
 from projections.shared.log import EventLog, LogBatch, LogGap
-from projections.shared.projection import Projection
+from projections.shared.projection import Batch, Projection
 
 LIVE_BATCH = 5_000
 """How many positions one transaction covers."""
 
 LONGEST_PAUSE_SECONDS = 30.0
+
+COPY_FROM = 200
+"""From so many events on, rows are written table by table, by COPY where that pays."""
 
 BUSY_FROM = 50
 """A round that finds so many new positions is one of many: they come faster than one at a time."""
@@ -73,9 +77,8 @@ class ProjectionRunner:
 
     def _reached(self) -> int:
         """The position that all healthy read models have reached."""
-        return min(
-            (each.position for each in self.progress.values() if each.error is None), default=self._log.head()
-        )
+        places = [each.position for each in self.progress.values() if each.error is None]
+        return min(places) if places else self._log.head()
 
     def _round(self) -> bool:
         """Bring each read model one batch on; whether any moved."""
@@ -104,19 +107,12 @@ class ProjectionRunner:
         if not 0 < position < head:
             return False
         batch = batches[position] = self._read(position)
-        kinds = {type(recorded.event) for recorded in batch.events}
-        written: set[str] = set()
         try:
             with self._connection.transaction():
                 generations = tracking.lock_all_live(self._connection, list(self.progress), position)
                 if len(generations) != len(self._projections):
                     return False
-                for projection in self._projections:
-                    if kinds.isdisjoint(projection.events):
-                        continue
-                    names = tracking.physical_names(projection, generations[projection.name], live=True)
-                    if projection.apply(batch.events, self._connection, names):
-                        written.add(projection.name)
+                written = self._fold_together(batch, generations)
                 tracking.advance_all(self._connection, list(self.progress), batch.upto)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise
@@ -126,6 +122,25 @@ class ProjectionRunner:
             progress.position = batch.upto
         self._changed |= written
         return True
+
+    def _fold_together(self, events: LogBatch, generations: Mapping[str, int]) -> set[str]:
+        """Fold a batch into all read models that it concerns; those that have had rows written.
+
+        Their questions to the database go out together, and so do the answers to those: each wait costs as much as the work.
+        """
+        kinds = {type(recorded.event) for recorded in events.events}
+        work: list[tuple[Projection, list[Recorded], Batch]] = []
+        with self._connection.pipeline():
+            for projection in self._projections:
+                if not kinds.isdisjoint(projection.events):
+                    names = tracking.physical_names(projection, generations[projection.name], live=True)
+                    taken = projection.taken(events.events)
+                    work.append((projection, taken, projection.begin(taken, self._connection, names)))
+        for projection, taken, batch in work:
+            projection.fold(taken, batch)
+        few = len(events.events) < COPY_FROM
+        with self._connection.pipeline() if few else nullcontext():
+            return {projection.name for projection, _, batch in work if batch.flush(copy=not few)}
 
     def _tell_progress(self) -> None:
         changed, self._changed = frozenset(self._changed), set()
