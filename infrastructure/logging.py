@@ -178,9 +178,16 @@ def is_sensitive(name: str) -> bool:
     )
 
 
+_OURS: Final = frozenset(("timestamp", "level"))
+"""What is written by `_add_level_and_time` and holds nothing of anybody's."""
+
+
 def _mask_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     try:
-        return {name: _masked_field(name, value, _DEEPEST) for name, value in event.items()}
+        return {
+            name: value if name in _OURS else _masked_field(name, value, _DEEPEST)
+            for name, value in event.items()
+        }
     except Exception as error:  # noqa: BLE001 -- a value that cannot even be looked at must not stop its author
         told = {name: event.get(name) for name in ("timestamp", "level")}
         return told | {
@@ -197,6 +204,8 @@ def _masked_field(name: str, value: object, depth: int) -> Any:
 
 
 def _plain(value: object, depth: int) -> Any:  # noqa: PLR0912 -- one branch a kind of value
+    if type(value) is UUID:  # what most fields hold
+        return str(value)
     match value:
         case str():
             return mask_text(_writable(value))
