@@ -34,8 +34,9 @@ PORTS = {
 
 BUCKET = "commerce-media"
 REGION = "us-east-1"
-MEMORY_LIMIT = "192MiB"
-"""Without a limit, one upload of 100 MB made the process grow to 820 MB for good."""
+MEMORY_LIMIT = "512MiB"
+"""Without a limit, one upload of 100 MB made the process grow to 820 MB for good. With 192 MiB, which is little more than it
+keeps for itself, its garbage collector never rested: an eighth of a core with nothing to do, instead of 0.3 %."""
 
 SHARED_TEMPORARY = Path("/tmp")  # noqa: S108 - SeaweedFS's choice, and it can't be changed
 
