@@ -3,16 +3,19 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from application.accounts.commands import ApproveSeller, NewSession, RegisterAccount
 from application.listings.commands import CreateListing, PublishListing
-from application.orders.commands import OrderTerms, PlaceOrder
+from application.orders.commands import PlaceOrder
 from application.shared.caller import Caller
 from application.shared.command import IdempotencyKey
 from application.shared.loop import CommandLoop
 from domain.accounts.roles import AccountKind
+from domain.orders.amounts import OrderTerms
 from domain.orders.lines import OrderLineRequest
 from domain.shared.money import Money
 from domain.shared.personal import Address
@@ -21,8 +24,11 @@ from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.identity import new_id, utc_now
 from tests.bench.report import Figure, Peer
 
+T = TypeVar("T")
+
 ORDERS = 12_000
 WAITERS = 64
+AT_ONCE = 256
 ADDRESS = Address(
     first_name="Ada",
     last_name="Lovelace",
@@ -35,17 +41,36 @@ TERMS = OrderTerms(tax_rate=800, shipping_fees={"usd": 0}, commission_rate=1000)
 
 
 class Market:
-    """One seller, many listings, some buyers."""
+    """One seller, many listings, some buyers; `sessions` are those that their registration has opened."""
 
-    def __init__(self, buyers: list[UUID], listings: list[UUID]) -> None:
-        self.buyers = buyers
+    def __init__(self, sessions: dict[UUID, UUID], listings: list[UUID], seller: Caller) -> None:
+        self.sessions = sessions
+        self.buyers = list(sessions)
         self.listings = listings
+        self.seller = seller
+
+
+async def put_up(loop: CommandLoop, seller: Caller, *, name: str, stock: int = 1_000_000) -> UUID:
+    """One listing on sale."""
+    listing_id = new_id()
+    await loop.submit(
+        CreateListing(
+            listing_id=listing_id,
+            name=name,
+            price=Money(1250, "usd"),
+            price_ceiling=10**10,
+            stock_quantity=stock,
+        ),
+        seller,
+    )
+    await loop.submit(PublishListing(listing_id=listing_id), seller)
+    return listing_id
 
 
 async def make_market(loop: CommandLoop, *, buyers: int = 100, listings: int = 500) -> Market:
     """Through commands, as everything."""
 
-    async def register(kind: AccountKind) -> UUID:
+    async def register(kind: AccountKind) -> tuple[UUID, UUID]:
         account_id = new_id()
         session = NewSession(
             session_id=new_id(), refresh_jti_hash="-", expires_at=utc_now() + timedelta(days=7)
@@ -61,31 +86,26 @@ async def make_market(loop: CommandLoop, *, buyers: int = 100, listings: int = 5
             ),
             Caller(),
         )
-        return account_id
+        return account_id, session.session_id
 
-    seller_id = await register(AccountKind.SELLER)
+    seller_id, _ = await register(AccountKind.SELLER)
     await loop.submit(ApproveSeller(account_id=seller_id), Caller(actor_id=new_id(), role="admin"))
     seller = Caller(actor_id=seller_id, role="seller")
 
-    async def put_up(number: int) -> UUID:
-        listing_id = new_id()
-        await loop.submit(
-            CreateListing(
-                listing_id=listing_id,
-                name=f"Thing number {number}",
-                price=Money(1250, "usd"),
-                price_ceiling=10**10,
-                stock_quantity=1_000_000,
-            ),
-            seller,
-        )
-        await loop.submit(PublishListing(listing_id=listing_id), seller)
-        return listing_id
-
     return Market(
-        list(await asyncio.gather(*(register(AccountKind.CUSTOMER) for _ in range(buyers)))),
-        list(await asyncio.gather(*(put_up(number) for number in range(listings)))),
+        dict(await many(buyers, lambda _: register(AccountKind.CUSTOMER))),
+        await many(listings, lambda number: put_up(loop, seller, name=f"Thing number {number}")),
+        seller,
     )
+
+
+async def many(count: int, make: Callable[[int], Awaitable[T]]) -> list[T]:
+    """So many, as many at once as the loop takes in a batch."""
+    made: list[T] = []
+    for first in range(0, count, AT_ONCE):
+        numbers = range(first, min(first + AT_ONCE, count))
+        made += await asyncio.gather(*(make(number) for number in numbers))
+    return made
 
 
 async def place_orders(loop: CommandLoop, market: Market, *, orders: int, waiters: int) -> float:

@@ -26,7 +26,7 @@ def measure(tools: Machinery) -> list[Figure]:
                 one_by_one = _one_by_one(tools, projection)
                 figures.append(
                     Figure(
-                        f"rebuild_{projection.name}",
+                        f"projector_{projection.name}",
                         done.rate,
                         "events/s",
                         Peer("one event a transaction", one_by_one),
