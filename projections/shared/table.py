@@ -1,6 +1,7 @@
 """The shape of one read model's table, told once: as a struct of its row."""
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from psycopg import sql
@@ -9,6 +10,9 @@ from psycopg.types.json import Jsonb
 R = TypeVar("R", bound=msgspec.Struct)
 
 Key = tuple[Any, ...]
+
+STATEMENTS_MAXIMUM: Final = 32
+"""How many statements a table remembers: four for each generation that is written."""
 
 
 class Table(Generic[R]):
@@ -40,6 +44,7 @@ class Table(Generic[R]):
         unknown = set(key) - set(self.fields)
         if unknown:
             raise TypeError(f"{name}: key {unknown} is no field of {row.__name__}")
+        self._statements: dict[tuple[str, str], bytes] = {}
         self._json_types = {field.name: field.type for field in fields if field.name in self._json}
 
     def key_of(self, row: R) -> Key:
@@ -88,8 +93,33 @@ class Table(Generic[R]):
             for name, definition in self.indexes.items()
         ]
 
-    def select(self, physical: str) -> sql.Composed:
+    def select(self, physical: str) -> bytes:
         """Rows by a list of keys, given as one array for each column of the key."""
+        return self._once(self._select, physical)
+
+    def upsert(self, physical: str) -> bytes:
+        """One row, new or changed."""
+        return self._once(self._upsert, physical)
+
+    def delete(self, physical: str) -> bytes:
+        """One row by its key."""
+        return self._once(self._delete, physical)
+
+    def copy(self, physical: str) -> bytes:
+        """Many new rows."""
+        return self._once(self._copy, physical)
+
+    def _once(self, compose: Callable[[str], sql.Composed], physical: str) -> bytes:
+        """A statement, put together once for each table that it is about: that takes longer than to run it."""
+        key = (compose.__name__, physical)
+        statement = self._statements.get(key)
+        if statement is None:
+            if len(self._statements) >= STATEMENTS_MAXIMUM:  # one more with each rebuild
+                self._statements.clear()
+            statement = self._statements[key] = compose(physical).as_bytes(None)
+        return statement
+
+    def _select(self, physical: str) -> sql.Composed:
         # The driver sends texts without a type, and PostgreSQL does not guess that of `unnest`.
         arrays = sql.SQL(", ").join(
             sql.SQL("%s::text[]") if name in self._texts else sql.Placeholder() for name in self.key
@@ -109,8 +139,7 @@ class Table(Generic[R]):
             join,
         )
 
-    def upsert(self, physical: str) -> sql.Composed:
-        """One row, new or changed."""
+    def _upsert(self, physical: str) -> sql.Composed:
         others = [name for name in self.fields if name not in self.key]
         action = (
             sql.SQL("UPDATE SET {}").format(
@@ -129,15 +158,13 @@ class Table(Generic[R]):
             action,
         )
 
-    def delete(self, physical: str) -> sql.Composed:
-        """One row by its key."""
+    def _delete(self, physical: str) -> sql.Composed:
         return sql.SQL("DELETE FROM {} WHERE {}").format(
             sql.Identifier(physical),
             sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in self.key),
         )
 
-    def copy(self, physical: str) -> sql.Composed:
-        """Many new rows."""
+    def _copy(self, physical: str) -> sql.Composed:
         return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(physical), _names(self.fields))
 
 
