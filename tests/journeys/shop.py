@@ -41,12 +41,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
-class Shop:
-    """A running installation, and what its people do there."""
+class People:
+    """Those who trade somewhere, and what they do there."""
 
-    def __init__(self, daftar: Running, http: HttpClient) -> None:
-        """`http` asks `daftar`."""
-        self.daftar = daftar
+    def __init__(self, http: HttpClient) -> None:
+        """`http` asks an installation, however it is run."""
         self.http = http
         self.run = uuid4().hex[:10]
         self.position = 0
@@ -181,6 +180,15 @@ class Shop:
             return all(model["lag"] == 0 for model in models)
 
         await until(none_lags, "the read models have caught up")
+
+
+class Shop(People):
+    """A running installation, and what its people do there."""
+
+    def __init__(self, daftar: Running, http: HttpClient) -> None:
+        """`http` asks `daftar`."""
+        super().__init__(http)
+        self.daftar = daftar
 
 
 def wish(*lines: tuple[str, int]) -> dict[str, Any]:

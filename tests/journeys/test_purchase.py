@@ -1,5 +1,6 @@
 """One purchase from the seller's sign-up to the seller's earnings, and one that is called off, on the whole product."""
 
+import asyncio
 import json
 from collections import defaultdict
 from datetime import datetime, timedelta
@@ -31,9 +32,8 @@ async def test_a_purchase_from_the_sellers_sign_up_to_the_sellers_earnings(
         await the_seller_has_earned(shop, seller, order)
         await the_figures_are_right(shop, seller)
         await everybody_got_their_mails_once(shop, mailbox, seller, customer, order, called_off)
-        await the_past_is_shown_as_it_was(shop, order)
+        await asyncio.gather(the_past_is_shown_as_it_was(shop, order), the_tail_has_every_event_once(shop))
         await a_rebuild_changes_no_answer(shop, seller, customer, listing_id, order)
-        await the_tail_has_every_event_once(shop)
 
 
 async def a_seller_is_approved(shop: Shop) -> Person:

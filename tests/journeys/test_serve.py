@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from api.cli.demo_shop import ADDRESS, ADMIN_EMAIL, CUSTOMER, DEMO_PASSWORD, GOODS, PURCHASES, SELLERS
+from infrastructure.embedded.services import ServiceUrls
 from tests.journeys.serving import Serving, until_gone
 from tests.support.running import free_port
 
@@ -88,8 +90,7 @@ async def test_what_was_bought_before_a_kill_is_there_at_the_next_start_and_no_o
     async with Serving(folder, "--demo", settings=QUICK) as killed:
         async with client_of(killed) as client:
             placed = await order_teapot(client, await sign_in(client, CUSTOMER.email))
-        killed.send(signal.SIGKILL)
-        assert await killed.ended() == -signal.SIGKILL
+        await kill(killed)
         assert await until_gone(killed.family) == []
     async with Serving(folder, "--demo", port=killed.port, settings=QUICK) as anew, client_of(anew) as client:
         customer = await sign_in(client, CUSTOMER.email)
@@ -103,21 +104,26 @@ async def test_what_was_bought_before_a_kill_is_there_at_the_next_start_and_no_o
         assert (await order_teapot(client, customer))["orderNumber"] != placed["orderNumber"]
 
 
-async def test_two_in_one_folder_are_one_too_many_whatever_their_ports(folder: Path) -> None:
-    async with Serving(folder, settings=QUICK) as first:
+async def test_two_in_one_folder_are_one_too_many_whatever_their_ports(
+    folder: Path, urls: ServiceUrls
+) -> None:
+    # The folder's own database is enough to be in each other's way.
+    elsewhere = {name: value for name, value in urls.as_environment().items() if name != "DATABASE_URL"}
+    settings = QUICK | elsewhere | {"NATS_PREFIX": f"t{uuid4().hex[:12]}"}
+    async with Serving(folder, settings=settings) as first:
         for port in (first.port, free_port()):
-            code, said = await refused(Serving(folder, port=port, settings=QUICK))
+            code, said = await refused(Serving(folder, port=port, settings=settings))
             assert code == 3, said
             assert f"The data folder {folder} is already in use by process {first.pid}." in said
             assert "Traceback" not in said
         async with client_of(first) as client:
             assert (await client.get("/categories")).status_code == 200
         # Once it is killed there is room for the next one at once, while its processes are still about to end.
-        first.send(signal.SIGKILL)
-        assert await first.ended() == -signal.SIGKILL
-        async with Serving(folder, port=first.port, settings=QUICK) as anew, client_of(anew) as client:
+        await kill(first)
+        async with Serving(folder, port=first.port, settings=settings) as anew, client_of(anew) as client:
             assert (await client.get("/categories")).status_code == 200
             assert [member for member in first.family if member.runs] == []
+            await kill(anew)
 
 
 async def test_a_taken_port_is_refused_in_a_sentence_before_anything_is_started(folder: Path) -> None:
@@ -130,6 +136,12 @@ async def test_a_taken_port_is_refused_in_a_sentence_before_anything_is_started(
     assert f"Port {port} is taken; choose another with PORT." in said
     assert "Traceback" not in said
     assert not (folder / "pg18").exists()
+
+
+async def kill(serving: Serving) -> None:
+    """Lose it: no chance to tidy up."""
+    serving.send(signal.SIGKILL)
+    assert await serving.ended() == -signal.SIGKILL
 
 
 async def refused(serving: Serving) -> tuple[int, str]:
