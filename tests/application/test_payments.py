@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -439,6 +439,19 @@ class TestMoneyComesIn:
             await shop_.pay(transaction="txn")
             with pytest.raises(ProviderReferenceTaken):
                 await shop_.pay(SECOND_PAYMENT, transaction="txn")
+            assert shop_.order(OTHER_ORDER).status is OrderStatus.PENDING
+
+    @pytest.mark.parametrize("first", [PAYMENT, SECOND_PAYMENT])
+    async def test_nor_does_one_that_is_named_after_a_payment(self, first: UUID) -> None:
+        second = SECOND_PAYMENT if first == PAYMENT else PAYMENT
+        named_after_the_first_opened = f"sbx_{PAYMENT.hex}"
+        async with till() as shop_:
+            await shop_.ask(begin(), BUYER)
+            await shop_.ask(begin(SECOND_PAYMENT, OTHER_ORDER), BUYER)
+            for payment_id in (first, second):
+                with suppress(ProviderReferenceTaken):
+                    await shop_.pay(payment_id, transaction=named_after_the_first_opened)
+            assert shop_.order().status is OrderStatus.CONFIRMED
             assert shop_.order(OTHER_ORDER).status is OrderStatus.PENDING
 
     async def test_an_unknown_payment_is_not_found(self) -> None:
