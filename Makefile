@@ -1,9 +1,9 @@
 # What one does with this repository; `make help` explains each in a sentence. It takes Python 3.11 or newer with pip.
 #
-# PORT, DAFTAR_DATA_DIR and every other setting come from the environment. TEST_ARGS and BENCH_ARGS are passed on.
+# PORT, DAFTAR_DATA_DIR and every other setting come from the environment. TEST_ARGS, BENCH_ARGS and FUZZ_ARGS are passed on.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench
+.PHONY: help run test check bench fuzz
 
 UV_VERSION := 0.13.8
 BIN := .venv/bin
@@ -11,6 +11,7 @@ BIN := .venv/bin
 RUFF := --config 'extend-exclude = [".bootstrap"]'
 TEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 
 # Bring .venv up to date, quietly; nothing is done when nothing has changed. The tool for it, uv, comes from .bootstrap,
 # from the PATH, or else from pip: `--target` also works where pip refuses to touch the system's packages. An existing
@@ -69,3 +70,7 @@ check: ## Prove what can be proved in a minute: as `test`, but only the tests th
 bench: ## Install what is missing and measure how fast Daftar is on this machine.
 	$(call sync,--all-extras --all-groups)
 	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+fuzz: ## Install what is missing and send the API whatever its document allows and forbids, for ten minutes.
+	$(call sync,--all-extras --all-groups)
+	@exec $(BIN)/python -m tests.api.fuzzing $(FUZZ_ARGS)

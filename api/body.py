@@ -5,6 +5,7 @@ other control characters, numbers beyond 64 bits, nesting without end, texts tha
 """
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,11 +19,18 @@ from domain.shared.errors import InvalidInput, Problem
 
 DEPTH_MAXIMUM: Final = 64
 BODY_BYTES_MAXIMUM: Final = 10 * 1024 * 1024
+EXACT_FLOATS: Final = 2**53
 
-_CONTROL: Final = re.compile(
+_ESCAPED_CONTROL: Final = re.compile(
     rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[bf])"
 )
 """An escape of a control character other than tab, line feed and carriage return: no text of people has one."""
+
+_PLAIN_CONTROL: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""The control characters that JSON lets stand in a text as they are."""
+
+_ROUND: Final = re.compile(rb"[0-9](?:\.0|[eE])")
+"""What a whole number that is written with a point or an exponent has in it."""
 
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 _JSON_TYPE: Final = re.compile(
@@ -100,7 +108,7 @@ def _decoder(expected: Any) -> msgspec.json.Decoder[Any]:
 
 
 def read_json(body: bytes, expected: Any) -> Any:
-    """Read JSON strictly: a number in quotes is no number.
+    """Read JSON strictly: a number in quotes is no number; a whole number is one however it is written (3, 3.0, 3e0).
 
     Raises:
         InvalidInput: see `BodyRequest.json`.
@@ -109,7 +117,11 @@ def read_json(body: bytes, expected: Any) -> Any:
     try:
         return _decoder(expected).decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(problems_in(error, expected, body)) from error
+        raw = _plain(body)
+        if _ROUND.search(body) is not None:
+            with suppress(msgspec.ValidationError):
+                return msgspec.convert(raw, expected)
+        raise invalid(problems_in(error, expected, raw)) from error
     except RecursionError as error:
         raise _too_deep() from error
     except UnicodeDecodeError as error:
@@ -118,8 +130,26 @@ def read_json(body: bytes, expected: Any) -> Any:
         raise _malformed("The body is not JSON.") from error
 
 
+def _plain(body: bytes) -> Any:
+    """The body without regard to types; whole numbers are `int` (JSON Schema, Validation §6.1.1)."""
+    try:
+        return _PLAIN.decode(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(literal: str) -> int | float:
+    value = float(literal)
+    # Beyond that a float isn't exact, and what it stands for isn't what was written.
+    return int(value) if value.is_integer() and abs(value) < EXACT_FLOATS else value
+
+
+_PLAIN: Final = msgspec.json.Decoder(float_hook=_number)
+
+
 def _refuse_what_nobody_can_hold(body: bytes) -> None:
-    if b"\\" in body and _CONTROL.search(body) is not None:
+    escaped = b"\\" in body and _ESCAPED_CONTROL.search(body) is not None
+    if escaped or ((b"\x7f" in body or b"\xc2" in body) and _PLAIN_CONTROL.search(body) is not None):
         nul = b"\\u0000" in body
         message = "A text must not contain " + ("the character NUL." if nul else "control characters.")
         raise InvalidInput(message, problems=[Problem("", message, "no_nul" if nul else "no_control")])

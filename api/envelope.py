@@ -3,9 +3,9 @@
 Names are camelCase on the wire. Times are texts, made by `timestamp`, so that they always have milliseconds and `Z`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,6 +28,9 @@ def timestamp(moment: datetime) -> Timestamp:
 
 class RequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What a caller sends; fields that are not expected are refused (requirements SEC-14)."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {}
+    """What else a JSON Schema can say: of the fields together, or more exactly than the edge looks at one."""
 
 
 class ResponseBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -4,7 +4,8 @@ Controllers catch nothing. A refusal of the business is answered by its code or 
 bug by 500 without a word about its inside.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -50,6 +51,8 @@ from infrastructure.cache.rate_limits import Verdict
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
+
+OUTAGE_LOG_SECONDS: Final = 10.0
 
 log: Final = structlog.get_logger(__name__)
 
@@ -109,6 +112,7 @@ _BY_STATUS: Final[Mapping[int, Sequence[str]]] = {
         "ROUTE_NOT_FOUND", "RESOURCE_NOT_FOUND", "ORDER_NOT_FOUND", "API_KEY_NOT_FOUND", "SOCIAL_PROFILE_NOT_FOUND",
     ),
     405: ("METHOD_NOT_ALLOWED",),
+    408: ("REQUEST_TIMEOUT",),
     409: (
         "USER_EXISTS", "CONFLICT", "CONCURRENCY_CONFLICT", "INVALID_ORDER_STATE", "ORDER_NOT_PAYABLE",
         "PAYMENT_NOT_REFUNDABLE", "INSUFFICIENT_STOCK", "LISTING_UNAVAILABLE", "CATEGORY_IN_USE", "REVIEW_EXISTS",
@@ -390,4 +394,34 @@ def record(error: Exception, failure: Failure, context: RequestContext, method: 
         log.error("request_failed", exc_info=error, **facts)
     elif failure.status >= 502 and not isinstance(error, Overloaded | ReadModelBehind):
         cause = error.__cause__ or error
-        log.warning("request_unavailable", cause=f"{type(cause).__name__}: {cause}", **facts)
+        untold = _outages.untold(failure.code, cause)
+        if untold is not None:
+            log.warning(
+                "request_unavailable", cause=f"{type(cause).__name__}: {cause}", untold=untold, **facts
+            )
+
+
+class Outages:
+    """Which outages have been told of: one for all requests that it ends within `OUTAGE_LOG_SECONDS`, not each.
+
+    Every request has its own line in the access log, with its status.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`monotonic` gives seconds that never go back."""
+        self._monotonic = monotonic
+        self._told: dict[tuple[str, type[BaseException]], tuple[float, int]] = {}
+
+    def untold(self, code: str, cause: BaseException) -> int | None:
+        """How many requests of the kind were passed over since the last that was told of; `None` passes over this one."""
+        now = self._monotonic()
+        kind = (code, type(cause))
+        quiet_until, untold = self._told.get(kind, (now, 0))
+        if now < quiet_until:
+            self._told[kind] = (quiet_until, untold + 1)
+            return None
+        self._told[kind] = (now + OUTAGE_LOG_SECONDS, 0)
+        return untold
+
+
+_outages: Final = Outages()

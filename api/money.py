@@ -13,10 +13,12 @@ MINOR_MAXIMUM = 10**15
 """The largest amount in minor units that the edge takes: far beyond every price, far below 64 bits."""
 
 DecimalText = Annotated[
-    str, msgspec.Meta(pattern=r"^-?[0-9]{1,16}(\.[0-9]{1,3})?$", examples=["12.50"], max_length=21)
+    str, msgspec.Meta(pattern=r"^[0-9]{1,13}(\.[0-9]{1,3})?$", examples=["12.50"], max_length=17)
 ]
 Currency = Annotated[
-    str, msgspec.Meta(pattern=r"^[a-z]{3}$", description="ISO 4217, lower case", examples=["usd"])
+    str,
+    # Python's `$` also fits before a line feed at the end, which the length shuts out.
+    msgspec.Meta(max_length=3, pattern=r"^[a-z]{3}$", description="ISO 4217, lower case", examples=["usd"]),
 ]
 
 

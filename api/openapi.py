@@ -5,14 +5,15 @@ from the same marks that make it so: guards, dependencies and `opt` of the route
 """
 
 import asyncio
+import copy
 import gzip
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from importlib.resources import files
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 from litestar import Litestar, Request, Response, Router, get
@@ -33,6 +34,7 @@ from api.envelope import TIMESTAMP_DESCRIPTION, FailureBody, RequestBody
 from api.errors import JSON, PROBLEM_JSON, STATUSES
 from api.limits import UNLIMITED
 from api.middleware.compression import accepts_gzip
+from api.requests import IDEMPOTENCY_KEY_PATTERN, IF_MATCH_PATTERN
 from api.validation import camel
 from infrastructure.settings import Settings
 
@@ -51,6 +53,17 @@ FOR_INSIDERS: Final = {"visitor": True}
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
 _SNAKE: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
+_CONTROL: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+_TEXT: Final = f"^[^{_CONTROL}]*$"
+_VISIBLE_TEXT: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+_PRINTED: Final[Mapping[str | None, str]] = {
+    None: _TEXT,
+    r"^[^\x00]*$": _TEXT,
+    r"\S": _VISIBLE_TEXT,
+    r"^[^\x00]*[^\s\x00][^\x00]*$": _VISIBLE_TEXT,
+}
+"""The patterns of texts, and what they mean where control characters are refused."""
+
 _WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -115,20 +128,25 @@ def describe(
     components["securitySchemes"] = _SECURITY_SCHEMES
     components["parameters"] = _PARAMETERS
     components["headers"] = _HEADERS
+    bodies: list[Any] = []
     for route in shadow.routes:
         if isinstance(route, HTTPRoute):
             path_item = document["paths"].get(route.path_format or "/", {})
             for handler in route.route_handlers:
+                if handler.parsed_data_field is not None:
+                    bodies.append(handler.parsed_data_field.annotation)
                 for method in handler.http_methods:
                     if operation := path_item.get(str(method).lower()):
                         _complete(operation, handler, str(method), route.path_format, limited=limited)
     document["paths"] = {_in_camel_case(path, item): item for path, item in document["paths"].items()}
-    _close_request_bodies(document)
     del schemas["ErrorBody"]
     for name, schema in schemas.items():
         if "success" in schema.get("properties", {}) and name != "FailureBody":
             schema["required"] = ["success", *schema.get("required", [])]
-    return msgspec.json.encode(_tidied(document, _plain_names(schemas)))
+    tidied: dict[str, Any] = _tidied(document, _plain_names(schemas))
+    _say_what_is_read(tidied["components"]["schemas"], bodies)
+    _link(tidied)
+    return msgspec.json.encode(tidied)
 
 
 def _in_camel_case(path: str, item: Mapping[str, Any]) -> str:
@@ -169,36 +187,91 @@ def _tidied(node: Any, names: Mapping[str, str]) -> Any:
     return tidied
 
 
-def _close_request_bodies(document: dict[str, Any]) -> None:
-    """Say of what callers send that fields which are not expected are refused."""
-    schemas: dict[str, Any] = document["components"]["schemas"]
-    closed = {struct.__name__ for struct in _subclasses(RequestBody)}
-    found: set[str] = set()
-    todo: list[Any] = [
-        operation["requestBody"]
-        for item in document["paths"].values()
-        for operation in item.values()
-        if isinstance(operation, dict) and "requestBody" in operation
-    ]
+def _say_what_is_read(schemas: dict[str, Any], bodies: Sequence[Any]) -> None:
+    """Describe what callers send by the word of msgspec, which reads it, and by what `api.body` refuses besides."""
+    _, read = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
+    for struct in _structs_in(bodies):
+        if issubclass(struct, RequestBody):
+            _merge(read[struct.__name__], struct.json_schema)
+    for name, schema in read.items():
+        if schema.get("type") == "object":
+            _refuse_control_characters(schema["properties"])
+            schemas[name] = schema
+        else:
+            schemas.setdefault(name, schema)
+
+
+def _merge(schema: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(schema.get(key), dict):
+            _merge(schema[key], value)
+        else:
+            schema[key] = copy.deepcopy(value)
+
+
+def _structs_in(types: Iterable[Any]) -> set[type[msgspec.Struct]]:
+    found: set[type[msgspec.Struct]] = set()
+    todo = list(types)
     while todo:
-        node = todo.pop()
-        if isinstance(node, list):
-            todo.extend(node)
-        elif isinstance(node, dict):
-            name = str(node.get("$ref", "")).rpartition("/")[2]
-            if name in schemas and name not in found:
-                found.add(name)
-                todo.append(schemas[name])
-            todo.extend(node.values())
-    for name in found:
-        if schemas[name].get("title") in closed:
-            schemas[name]["additionalProperties"] = False
+        each = todo.pop()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            if each not in found:
+                found.add(each)
+                todo += [field.type for field in msgspec.structs.fields(each)]
+        else:
+            todo += get_args(each)
+    return found
 
 
-def _subclasses(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
-    for each in struct.__subclasses__():
-        yield each
-        yield from _subclasses(each)
+def _refuse_control_characters(node: Any) -> None:
+    if isinstance(node, list):
+        for each in node:
+            _refuse_control_characters(each)
+    elif isinstance(node, dict):
+        if node.get("type") == "string" and node.get("format", "password") == "password":
+            node["pattern"] = _PRINTED.get(node.get("pattern"), node.get("pattern"))
+        for each in node.values():
+            _refuse_control_characters(each)
+
+
+def _link(document: dict[str, Any]) -> None:
+    """Say of every answer to a creation what can be done with the new thing, and when questions will know it."""
+    for path, item in document["paths"].items():
+        created = item.get("post", {}).get("responses", {}).get("201")
+        if created is None:
+            continue
+        for name in _names_of_new_things(document, created):
+            place = f"{{{name}}}"
+            if place in path:
+                continue
+            for other_path, other in document["paths"].items():
+                if place not in other_path:
+                    continue
+                for method, operation in other.items():
+                    parameters = {f"path.{name}": f"$response.body#/data/{name}"}
+                    if {"$ref": "#/components/parameters/MinPosition"} in operation["parameters"]:
+                        parameters["header.X-Min-Position"] = "$response.header.X-Position"
+                    created.setdefault("links", {})[operation["operationId"]] = {
+                        "operationId": operation["operationId"],
+                        "parameters": parameters,
+                        "description": f"{method.upper()} {other_path}",
+                    }
+
+
+def _names_of_new_things(document: Mapping[str, Any], created: Mapping[str, Any]) -> list[str]:
+    schemas = document["components"]["schemas"]
+
+    def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        return resolved(schemas[name]) if name else schema
+
+    body = resolved(created.get("content", {}).get(JSON, {}).get("schema", {}))
+    data = resolved(body.get("properties", {}).get("data", {}))
+    return [
+        name
+        for name, schema in data.get("properties", {}).items()
+        if name.endswith(("Id", "Number")) and schema.get("type") == "string"
+    ]
 
 
 def _complete(
@@ -289,7 +362,10 @@ def _security(handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> list[di
     if not handler.opt.get("ended_session"):
         codes[401].append("TOKEN_REVOKED")
     codes.setdefault(403, []).append("ACCOUNT_SUSPENDED")
-    return [{"bearer": []}]
+    # Any one of these requirements will do, and of a scheme without scopes they name the role (OpenAPI 3.1 §4.8.30).
+    return (
+        [{"bearer": [role]} for role in sorted(frozenset.intersection(*roles))] if roles else [{"bearer": []}]
+    )
 
 
 def _failure_response(status: int, codes: list[str]) -> dict[str, Any]:
@@ -389,7 +465,8 @@ _PAGE: Final = """\
 _DESCRIPTION: Final = """\
 Every answer has one of two forms: `{"success": true, "data": ...}` or `{"success": false, "error": {"code": ...,
 "message": ..., "requestId": ...}}`. Ask for `application/problem+json` by `Accept` to get errors as RFC 9457 problem
-details with the same codes.
+details with the same codes. Fields of a body that are not expected are refused, and so are query parameters that are given
+more than once.
 
 **Repeating safely.** Send an `Idempotency-Key` with any command: for 24 hours a repeat gets the first answer, marked
 `Idempotent-Replayed: true`. **Reading your own writes.** A command answers with its position in the log (`X-Position`);
@@ -417,18 +494,19 @@ _PARAMETERS: Final = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Any text of yours that is new for each command, bare or quoted. Kept for 24 hours.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": IDEMPOTENCY_KEY_PATTERN},
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
         "description": "The `ETag` (or several, or the bare version) of what the command was decided on, or `*`.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "minLength": 1, "pattern": IF_MATCH_PATTERN},
     },
     "MinPosition": {
         "name": "X-Min-Position",
         "in": "header",
-        "description": "Answer only when what is read shows the log up to here; else 503 after the time of `Prefer`.",
+        "description": "`X-Position` of an earlier answer: answer only when what is read shows the log up to there, else "
+        "503 after the time of `Prefer`. 400 for a position that no answer had yet.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0},
     },
     "Prefer": {

@@ -13,17 +13,21 @@ from litestar.params import QueryParameter
 
 from api.context import application_of, context_of
 from api.errors import ReadModelBehind
+from api.validation import NAME_MAXIMUM, PROBLEMS_MAXIMUM
 from application.shared.caller import Caller
 from application.shared.command import IdempotencyKey, IdempotencyKeyMalformed
 from domain.shared.claims import derived_id
 from domain.shared.errors import InvalidInput, Problem
+from projections.shared.paging import MAX_OFFSET
 
 T = TypeVar("T")
 
 LIMIT_DEFAULT: Final = 20
 LIMIT_MAXIMUM: Final = 100
-PAGE_MAXIMUM: Final = 100_000
-"""Beyond that a list is read on from a cursor, or narrowed by a filter."""
+PAGE_MAXIMUM: Final = MAX_OFFSET + 1
+"""Beyond that, even with one entry a page, a list is read on from a cursor, or narrowed by a filter."""
+
+PAGE_DESCRIPTION: Final = f"The page, from 1; pages end after {MAX_OFFSET} entries."
 
 CURSOR_MAXIMUM: Final = 1024
 POSITION_MAXIMUM: Final = 2**63 - 1
@@ -31,10 +35,19 @@ WAIT_DEFAULT_SECONDS: Final = 2.0
 WAIT_MAXIMUM_SECONDS: Final = 10.0
 NEVER_A_VERSION: Final = -1
 
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_QUOTED_KEY: Final = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,510})"')
+_BARE_KEY: Final = "[!#-~][!-~]{0,254}"
+_QUOTED_KEY: Final = r'"((?:[!#-\[\]-~]|\\["\\]){1,255})"'
+IDEMPOTENCY_KEY_PATTERN: Final = f"^({_BARE_KEY}|{_QUOTED_KEY})$"
+"""An idempotency key as it stands in its header, for Python and ECMAScript."""
+
+_TAG: Final = r'(?:W/)?"[!#-~\u0080-\u00ff]*"|[0-9]{1,19}'
+IF_MATCH_PATTERN: Final = rf"^(?:\*|[\t ,]*(?:{_TAG})(?:[\t ]*,[\t ,]*(?:{_TAG}))*[\t ,]*)$"
+"""`*`, or entity tags and versions; empty members of a list count for nothing (RFC 9110 §5.6.1.2)."""
+
+_KEY: Final = re.compile(IDEMPOTENCY_KEY_PATTERN)
+_TAGS: Final = re.compile(IF_MATCH_PATTERN)
+_MEMBER: Final = re.compile(_TAG)
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
-_TAG: Final = re.compile(r'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*"|[0-9]{1,19})\s*(?:,|$)')
 _WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?=[,;]|$)", re.IGNORECASE)
 
 
@@ -74,7 +87,7 @@ Limit = Annotated[
 
 
 def provide_page(
-    page: Annotated[int, QueryParameter(ge=1, le=PAGE_MAXIMUM, description="The page, from 1.")] = 1,
+    page: Annotated[int, QueryParameter(ge=1, le=PAGE_MAXIMUM, description=PAGE_DESCRIPTION)] = 1,
     limit: Limit = LIMIT_DEFAULT,
 ) -> PageRequest:
     """The dependency `page_request`, from the query parameters `page` and `limit`."""
@@ -116,6 +129,27 @@ def decode_cursor(cursor: str, expected: type[T]) -> T:
         raise InvalidInput(message, problems=[Problem("cursor", message, "format")]) from error
 
 
+# --- query -------------------------------------------------------------------------------------------------
+
+
+def refuse_repeated(request: Request[Any, Any, Any]) -> None:
+    """No parameter of ours is a list: of two values, one program on the way would see the first, another the last.
+
+    Raises:
+        InvalidInput: a parameter is given more than once.
+    """
+    if b"&" not in request.scope["query_string"]:
+        return
+    names = request.query_params.dict()
+    problems = [
+        Problem(name[:NAME_MAXIMUM], "Give this parameter once.", "unique")
+        for name, values in names.items()
+        if len(values) > 1
+    ]
+    if problems:
+        raise InvalidInput("A parameter is given more than once.", problems=problems[:PROBLEMS_MAXIMUM])
+
+
 # --- idempotency -------------------------------------------------------------------------------------------
 
 
@@ -153,15 +187,12 @@ def parse_idempotency_key(header: str) -> str:
     Raises:
         IdempotencyKeyMalformed: see `idempotency_key`.
     """
-    text = header.strip(" \t")
-    if quoted := _QUOTED_KEY.fullmatch(text):
-        text = re.sub(r"\\(.)", r"\1", quoted[1])
-    elif text.startswith('"'):
-        text = ""
-    if _KEY.fullmatch(text) is None:
+    match = _KEY.fullmatch(header.strip(" \t"))
+    if match is None:
         message = "An idempotency key has 1 to 255 visible ASCII characters."
         raise IdempotencyKeyMalformed(message, problems=[Problem("Idempotency-Key", message, "format")])
-    return text
+    bare, quoted = match.groups()
+    return bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _canonical(body: bytes) -> bytes:
@@ -189,20 +220,13 @@ def expected_versions(header: str, kind: str, entity: UUID | None) -> list[int] 
     Raises:
         InvalidInput: it is not a list of entity tags.
     """
-    if header.strip() == "*":
-        return None
-    versions: list[int] = []
-    place = 0
-    while place < len(header):
-        match = _TAG.match(header, place)
-        if match is None:
-            break
-        versions.append(_version_in(match[1], kind, entity))
-        place = match.end()
-    if place < len(header) or not versions:
+    text = header.strip(" \t")
+    if _TAGS.fullmatch(text) is None:
         message = "If-Match must be *, entity tags, or a version."
         raise InvalidInput(message, problems=[Problem("If-Match", message, "format")])
-    return list(dict.fromkeys(versions))
+    if text == "*":
+        return None
+    return list(dict.fromkeys(_version_in(tag, kind, entity) for tag in _MEMBER.findall(text)))
 
 
 def _version_in(tag: str, kind: str, entity: UUID | None) -> int:
@@ -224,10 +248,11 @@ async def await_position(request: Request[Any, Any, Any]) -> None:
     """Before every question: wait until the read side shows what the caller has seen done (ES-16).
 
     `X-Min-Position` names the position of the log that an earlier answer carried; `Prefer: wait=N` for how many seconds
-    to wait at most (2 by default, never more than 10). Rather than an answer that is too old there is none.
+    to wait at most (2 by default, never more than 10). Rather than an answer that is too old there is none. Nobody
+    waits for what no answer can have carried.
 
     Raises:
-        InvalidInput: the position is no position.
+        InvalidInput: the position is no position, or the log ends before it.
         ReadModelBehind: the time was not enough.
     """
     headers = context_of(request).headers
@@ -236,7 +261,12 @@ async def await_position(request: Request[Any, Any, Any]) -> None:
         return
     position = parse_position(wanted.decode("latin-1"))
     seconds = wait_of(headers.get(b"prefer", b"").decode("latin-1"))
-    if not await application_of(request).services.reader.wait_for(position, seconds):
+    services = application_of(request).services
+    written = 0 if services.commands is None else services.commands.position
+    if position > max(services.reader.reached, written) and position > await services.head():
+        message = "The log ends before this position."
+        raise InvalidInput(message, problems=[Problem("X-Min-Position", message, "range")])
+    if not await services.reader.wait_for(position, seconds):
         raise ReadModelBehind(
             f"Position {position} of the log was not reached within {seconds:g} seconds. Try again.",
             retry_after_seconds=1,

@@ -39,6 +39,11 @@ class Accounts(Protocol):
 class Reader(Protocol):
     """The read side as a whole."""
 
+    @property
+    def reached(self) -> int:
+        """A position that the whole read side was seen to show."""
+        ...
+
     async def wait_for(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109 -- bounded by the caller's wish
         """Wait until every read model shows the log up to `position`; false when `timeout` seconds were not enough."""
         ...
@@ -90,4 +95,8 @@ class Services(Protocol):
     @property
     def reader(self) -> Reader:
         """The read side."""
+        ...
+
+    async def head(self) -> int:
+        """The position of the newest event, 0 when there is none."""
         ...

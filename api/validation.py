@@ -14,7 +14,7 @@ import msgspec
 from domain.shared.errors import InvalidInput, Problem
 
 PROBLEMS_MAXIMUM: Final = 50
-_NAME_MAXIMUM: Final = 100
+NAME_MAXIMUM: Final = 100
 
 _PATH: Final = re.compile(r"(?s)^(?P<text>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[([0-9]+|\.\.\.)\]")
@@ -52,13 +52,10 @@ def problem_of(text: str, *, prefix: str = "") -> Problem:
     return _sentence(match["text"], field)
 
 
-def problems_in(error: msgspec.ValidationError, expected: Any, body: bytes) -> list[Problem]:
-    """Everything that is wrong with a JSON body that is not of the expected type."""
+def problems_in(error: msgspec.ValidationError, expected: Any, raw: Any) -> list[Problem]:
+    """Everything that is wrong with a JSON body that is not of the expected type; `raw` is what was read of it."""
     first = problem_of(str(error))
-    try:
-        problems = _problems_of(msgspec.json.decode(body), expected, "")
-    except (ValueError, RecursionError):
-        return [first]
+    problems = _problems_of(raw, expected, "")
     # What only the whole can tell (its own checks), or JSON more exactly than what was read from it.
     return problems[:PROBLEMS_MAXIMUM] or [first]
 
@@ -142,4 +139,4 @@ def _joined(field: str, name: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _NAME_MAXIMUM else f"{name[:_NAME_MAXIMUM]}..."
+    return name if len(name) <= NAME_MAXIMUM else f"{name[:NAME_MAXIMUM]}..."

@@ -5,7 +5,7 @@ In a revision a field that is left out stays as it is, and `null` takes a value 
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
@@ -32,9 +32,15 @@ from domain.shared.money import Money
 
 Pieces = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Change = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
-Measure = Annotated[
-    Decimal, Meta(description=f"From 0 to {MAX_MEASURE}, at most two decimals; a number or a text")
-]
+Measure = (
+    Annotated[int, Meta(ge=0, le=int(MAX_MEASURE), description=f"From 0 to {MAX_MEASURE}")]
+    | Annotated[
+        float, Meta(ge=0, le=float(MAX_MEASURE), extra_json_schema={"multipleOf": 0.01}, examples=[1.25])
+    ]
+    | Annotated[str, Meta(max_length=9, pattern=r"^[0-9]{1,6}(\.[0-9]{1,2})?$", examples=["1.25"])]
+)
+"""A measure of a parcel, with at most two decimals: a number or a text."""
+
 
 UNREACHED_CEILING = 0
 """The ceiling of a revision without any amount, which nothing is measured against."""
@@ -64,7 +70,9 @@ class DimensionsRequest(RequestBody, frozen=True, kw_only=True):
 
     def dimensions(self) -> Dimensions:
         """The size."""
-        return Dimensions(length=self.length, width=self.width, height=self.height)
+        return Dimensions(
+            length=_measured(self.length), width=_measured(self.width), height=_measured(self.height)
+        )
 
 
 class LicenceTermsRequest(RequestBody, frozen=True, kw_only=True):
@@ -129,7 +137,7 @@ class CreateListingRequest(RequestBody, frozen=True, kw_only=True):
             sku=self.sku,
             stock_quantity=self.stock_quantity,
             low_stock_threshold=self.low_stock_threshold,
-            weight=self.weight,
+            weight=None if self.weight is None else _measured(self.weight),
             dimensions=None if self.dimensions is None else self.dimensions.dimensions(),
             tags=self.tags,
             seo_title=self.seo_title,
@@ -182,7 +190,7 @@ class ReviseListingRequest(RequestBody, frozen=True, kw_only=True):
             cost_price=cost_price,
             category_id=self.category_id,
             sku=self.sku,
-            weight=self.weight,
+            weight=self.weight if self.weight is None or self.weight is UNSET else _measured(self.weight),
             dimensions=self.dimensions.dimensions()
             if isinstance(self.dimensions, DimensionsRequest)
             else self.dimensions,
@@ -193,6 +201,12 @@ class ReviseListingRequest(RequestBody, frozen=True, kw_only=True):
 class AdjustStockRequest(RequestBody, frozen=True, kw_only=True):
     """A correction of what is at hand: either the new `quantity`, or `delta` more (or fewer)."""
 
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "oneOf": [
+            {"required": [name], "properties": {name: {"type": "integer"}}} for name in ("quantity", "delta")
+        ]
+    }
+
     quantity: Pieces | None = None
     delta: Change | None = None
     reason: Reason = "corrected"
@@ -202,6 +216,11 @@ class TakeOffShelfRequest(RequestBody, frozen=True, kw_only=True):
     """Why a listing leaves the shelf."""
 
     reason: Reason | None = None
+
+
+def _measured(given: Measure) -> Decimal:
+    # A float is shown with the fewest digits that tell it from others: those that were written.
+    return Decimal(str(given))
 
 
 def ceiling_of(money: Money, field: str, ceilings: Mapping[str, int]) -> int:

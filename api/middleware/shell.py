@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import structlog
+from litestar.exceptions import NotFoundException
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.context import SCOPE_KEY, RequestContext
@@ -44,6 +45,8 @@ _TRACE: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-
 _QUERY_NAME: Final = re.compile(rb"[A-Za-z0-9_.\[\]-]{1,40}")
 _FORGEABLE: Final = frozenset({b"x-user-id", b"x-user-role"})
 _QUERY_LOGGED: Final = 20
+_QUOTED_SLASH: Final = re.compile(rb"%2[fF]")
+_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 log: Final = structlog.get_logger("daftar.access")
 
@@ -180,16 +183,24 @@ class Shell:
         if method == "OPTIONS" and b"access-control-request-method" in context.headers:
             return self._preflight(context.headers.get(b"origin", b""))
         path = scope["path"]
-        if method == "OPTIONS" and (methods := self._methods_at(path)) is not None:
+        raw = (scope.get("raw_path") or b"").partition(b"?")[0]
+        if b"%" in raw and _QUOTED_SLASH.search(raw) is not None:
+            # It parts nothing (RFC 3986 §2.2), so what it stands in is no path of ours, though it looks like one.
+            return failure_of(NotFoundException(), path)
+        if method == "OPTIONS" and (methods := self._allowed_at(path)) is not None:
             return Failure(status=204, code="", message="", headers=(("allow", methods),))
         query = scope["query_string"]
-        if not path.isprintable() or "%" in path or "\ufffd" in path:
-            raw = scope.get("raw_path") or b""
-            if "\0" in path or not _is_text(raw.partition(b"?")[0]):
-                return _unreadable("path")
+        if (not path.isprintable() or "%" in path or "\ufffd" in path) and (
+            "\0" in path or not _is_text(raw)
+        ):
+            return _unreadable("path")
         if query and (b"%" in query or not query.isascii()) and not _is_text(query):
             return _unreadable("query")
         return None
+
+    def _allowed_at(self, path: str) -> str | None:
+        """The methods of a path; of the service as a whole for `*` (RFC 9110 §9.3.7)."""
+        return ", ".join(sorted(_METHODS)) if path == "*" else self._methods_at(path)
 
     def _to_https(self, scope: Any, method: str) -> Failure:
         if method in {"GET", "HEAD"} and self._app_url.startswith(b"https://"):

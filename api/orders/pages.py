@@ -8,7 +8,7 @@ import msgspec
 from litestar.params import QueryParameter
 
 from api.envelope import CursorPage, Page, cursor_page, page
-from api.requests import CURSOR_MAXIMUM, LIMIT_DEFAULT, PAGE_MAXIMUM, Limit
+from api.requests import CURSOR_MAXIMUM, LIMIT_DEFAULT, PAGE_DESCRIPTION, PAGE_MAXIMUM, Limit
 from projections.shared import paging
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provide_list(
-    page: Annotated[int, QueryParameter(ge=1, le=PAGE_MAXIMUM, description="The page, from 1.")] = 1,
+    page: Annotated[int, QueryParameter(ge=1, le=PAGE_MAXIMUM, description=PAGE_DESCRIPTION)] = 1,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Annotated[
         str | None,

@@ -17,7 +17,11 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 PostalCode = Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"\S")]
 Country = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, upper case", examples=["UZ"])
+    str,
+    # Python's `$` also fits before a line feed at the end, which the length shuts out.
+    msgspec.Meta(
+        max_length=2, pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, upper case", examples=["UZ"]
+    ),
 ]
 Phone = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"\S")]
 Method = Annotated[
@@ -31,7 +35,12 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_LENGTH,
 TrackingNumber = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NUMBER_LENGTH)]
 TrackingUrl = Annotated[
     str,
-    msgspec.Meta(max_length=MAX_URL_LENGTH, description="An https address", examples=["https://post.uz/t/1"]),
+    msgspec.Meta(
+        max_length=MAX_URL_LENGTH,
+        description="An https address",
+        examples=["https://post.uz/t/1"],
+        extra_json_schema={"pattern": r"^https://[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[!-\[\]-~]*)?$"},
+    ),
 ]
 
 

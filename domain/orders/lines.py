@@ -46,7 +46,7 @@ def merge(wanted: Iterable[OrderLineRequest]) -> dict[UUID, int]:
         quantity = quantities.get(line.listing_id, 0) + line.quantity
         if line.quantity < 1 or quantity > MAX_LINE_QUANTITY:
             message = f"A line is 1 to {MAX_LINE_QUANTITY} pieces of a listing."
-            raise OrderLinesInvalid(message, problems=[Problem(f"items[{index}].quantity", message, "range")])
+            raise OrderLinesInvalid(message, problems=[Problem(f"items.{index}.quantity", message, "range")])
         quantities[line.listing_id] = quantity
     if not quantities:
         raise EmptyCart("There is nothing to order.")

@@ -142,7 +142,11 @@ async def test_refusals_answer_as_documented(
         assert refusal(answer) == (412, "PRECONDITION_FAILED")
         answer = await client.delete("/cart", headers={**buyer.headers, **stale})
         assert refusal(answer) == (412, "PRECONDITION_FAILED")
-    behind = {**buyer.headers, "X-Min-Position": "999999", "Prefer": "wait=0"}
+    never = {**buyer.headers, "X-Min-Position": "999999"}
+    assert refusal(await client.get("/cart", headers=never)) == (400, "VALIDATION_ERROR")
+    item = {"listingId": listing_id, "quantity": 1}
+    added = await client.post("/cart/items", json=item, headers=buyer.headers)
+    behind = {**buyer.headers, **after(added), "Prefer": "wait=0"}
     assert refusal(await client.get("/cart", headers=behind)) == (503, "READ_MODEL_BEHIND")
     keyed = {**buyer.headers, "Idempotency-Key": "one"}
     data_of(await client.post("/orders", json=wish((listing_id, 1)), headers=keyed), 201)

@@ -1,6 +1,7 @@
 """What callers should not send, and what comes of it: a coded refusal, and nothing for anybody else."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from api.assembly import AppServices
 from domain.carts.cart import cart_id
 from domain.inventory.stock import stock_id
 from domain.shared.claims import derived_id
-from tests.api.asking import data_of, refusal, wrong_fields
+from tests.api.asking import NOBODY, data_of, refusal, wrong_fields
 from tests.api.conftest import Person, Settle, SignUp
 from tests.api.orders.trade import ADDRESS, place, put_on_sale, wish
 
@@ -183,6 +184,29 @@ class TestMethods:
         assert (options.status_code, options.headers["Allow"], options.content) == (204, methods, b"")
         assert refusal(refused) == (405, "METHOD_NOT_ALLOWED")
         assert refused.headers["Allow"] == methods
+
+    async def test_every_route_answers_every_method(
+        self, client: httpx.AsyncClient, sign_up: SignUp, admin: Person
+    ) -> None:
+        seller, buyer = await sign_up("seller"), await sign_up("customer")
+        document = (await client.get("http://daftar.test/api/v1/schema")).json()
+        for path, item in document["paths"].items():
+            target = f"http://daftar.test{re.sub(r'{[^}]+}', str(NOBODY), path)}"
+            declared = {method.upper() for method in item}
+            for headers in ({}, buyer.headers, seller.headers, admin.headers):
+                allowed = (await client.options(target, headers=headers)).headers["Allow"].split(", ")
+                assert set(allowed) - {"HEAD", "OPTIONS"} == declared
+                assert ("HEAD" in allowed) == ("GET" in declared)
+                for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "PURGE"):
+                    answer = await client.request(method, target, headers=headers)
+                    assert answer.status_code < 500, f"{method} {path}: {answer.text}"
+                    assert (answer.status_code == 405) == (method not in allowed)
+                    assert method != "HEAD" or answer.content == b""
+                if "GET" in declared:
+                    got = await client.get(target, headers=headers)
+                    headed = await client.head(target, headers=headers)
+                    assert headed.status_code == got.status_code
+                    assert headed.headers["Content-Type"] == got.headers["Content-Type"]
 
     async def test_where_nothing_is_nothing_is_allowed(self, client: httpx.AsyncClient) -> None:
         for path in ("/nowhere", "/orders/rubbish/at/all"):

@@ -205,7 +205,12 @@ ONE = {"listingId": str(NOBODY), "quantity": 1}
     ("changes", "fields"),
     [
         ({"shippingAddress": None}, {"shippingAddress": "type"}),
-        ({"shippingAddress": {**ADDRESS, "country": "Uzbekistan"}}, {"shippingAddress.country": "pattern"}),
+        (
+            {"shippingAddress": {**ADDRESS, "country": "Uzbekistan"}},
+            {"shippingAddress.country": "max_length"},
+        ),
+        ({"shippingAddress": {**ADDRESS, "country": "uz"}}, {"shippingAddress.country": "pattern"}),
+        ({"shippingAddress": {**ADDRESS, "country": "UZ\n"}}, {"shippingAddress.country": "max_length"}),
         ({"shippingAddress": {**ADDRESS, "city": "  "}}, {"shippingAddress.city": "pattern"}),
         (
             {"shippingAddress": {name: ADDRESS[name] for name in ADDRESS if name != "postalCode"}},

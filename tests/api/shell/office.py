@@ -314,11 +314,16 @@ class ReadSide:
 
     def __init__(self) -> None:
         self.position = 0
+        self.catches_up_to = 0
         self.waits: list[tuple[int, float]] = []
+
+    @property
+    def reached(self) -> int:
+        return self.position
 
     async def wait_for(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109
         self.waits.append((position, timeout))
-        return self.position >= position
+        return max(self.position, self.catches_up_to if timeout else 0) >= position
 
 
 @dataclass
@@ -334,6 +339,11 @@ class OfficeServices:
     redis: Redis | None = None
     new_id: Any = new_id
     health_checks: dict[str, HealthCheck] = field(default_factory=dict)
+    newest: int = 8
+
+    async def head(self) -> int:
+        """Where the log is said to end."""
+        return self.newest
 
     def token(self, account_id: UUID, role: str = "customer") -> str:
         """A good access token."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.api.asking import wrong_fields
 from tests.api.shell.office import ADMIN, CUSTOMER, Window, office
 
 BASE = "/api/v1/offices"
@@ -126,6 +127,12 @@ class TestNotOverwriting:
 
 class TestReadingOnesOwnWrites:
     async def test_a_question_waits_for_the_position_that_it_names(self, window: Window) -> None:
+        window.services.reader.catches_up_to = 7
+        answer = await window.client.get(f"{BASE}/ping", headers={"X-Min-Position": "7"})
+        assert answer.status_code == 200
+        assert window.services.reader.waits == [(7, 2.0)]
+
+    async def test_nobody_waits_for_what_is_there_already(self, window: Window) -> None:
         window.services.reader.position = 7
         answer = await window.client.get(f"{BASE}/ping", headers={"X-Min-Position": "7"})
         assert answer.status_code == 200
@@ -136,6 +143,14 @@ class TestReadingOnesOwnWrites:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "READ_MODEL_BEHIND")
         assert int(answer.headers["retry-after"]) >= 1
         assert window.services.reader.waits == [(8, 10.0)]
+
+    @pytest.mark.parametrize("position", ["9", "9223372036854775807"])
+    async def test_nobody_waits_for_what_has_not_happened(self, window: Window, position: str) -> None:
+        answer = await window.client.get(
+            f"{BASE}/ping", headers={"X-Min-Position": position, "Prefer": "wait=30"}
+        )
+        assert wrong_fields(answer) == {"X-Min-Position": "range"}
+        assert window.services.reader.waits == []
 
     @pytest.mark.parametrize("position", ["-1", "x", "1.5", "9" * 30])
     async def test_a_position_is_a_whole_number(self, window: Window, position: str) -> None:

@@ -65,7 +65,8 @@ class TestFields:
             ({"bestSeats": [{"row": "front"}]}, {"bestSeats.0.number": "required"}),
             ({"price": {"amount": "1,5", "currency": "usd"}}, {"price.amount": "pattern"}),
             ({"price": {"amount": "1.505", "currency": "usd"}}, {"price.amount": "decimal_places"}),
-            ({"price": {"amount": "9999999999999999", "currency": "usd"}}, {"price.amount": "maximum"}),
+            ({"price": {"amount": "99999999999999", "currency": "usd"}}, {"price.amount": "pattern"}),
+            ({"price": {"amount": "9999999999999.999", "currency": "kwd"}}, {"price.amount": "maximum"}),
             ({"price": {"amount": "1.50", "currency": "USD"}}, {"price.currency": "pattern"}),
         ],
     )
@@ -102,6 +103,13 @@ class TestFields:
     async def test_a_missing_query_parameter_is_named(self, window: Window) -> None:
         assert problems(await window.client.get(f"{BASE}/required")) == {"shopId": "required"}
 
+    @pytest.mark.parametrize(
+        "query", ["limit=1&limit=1", "limit=1&page=2&limit=2", "x=1&x=2", "limit=1&limit="]
+    )
+    async def test_a_parameter_is_given_once(self, window: Window, query: str) -> None:
+        answer = await window.client.get(f"{BASE}/list?{query}")
+        assert problems(answer) == {query.partition("=")[0]: "unique"}
+
 
 class TestBodies:
     @pytest.mark.parametrize(
@@ -120,6 +128,9 @@ class TestBodies:
             (b'{"attributes": {"a": "\\u0000"}}', "no_nul"),
             (b'{"attributes": {"\\u0000": 1}}', "no_nul"),
             (b'{"attributes": {"a": "\\\\\\u0000"}}', "no_nul"),
+            (b'{"attributes": {"a": "\\u0085"}}', "no_control"),
+            (b'{"attributes": {"a": "\xc2\x85"}}', "no_control"),
+            (b'{"attributes": {"a": "\x7f"}}', "no_control"),
             (b'{"attributes": {"a": 9223372036854775808}}', "range"),
             (b'{"attributes": {"a": [-9223372036854775809]}}', "range"),
             (b'{"attributes": ' + b"[" * 63 + b"]" * 63 + b"}", "type"),
@@ -144,6 +155,22 @@ class TestBodies:
     )
     async def test_what_only_looks_like_it_is_taken(self, window: Window, body: bytes) -> None:
         assert (await send(window, body)).status_code == 200
+
+    @pytest.mark.parametrize("seats", ["3", "3.0", "3e0", "0.3e1", "300e-2", "3.000"])
+    def test_a_whole_number_is_one_however_it_is_written(self, seats: str) -> None:
+        taken = outcome(f'{{"officeName": "North", "seats": {seats}}}'.encode(), OpenOfficeRequest)
+        assert isinstance(taken, OpenOfficeRequest)
+        assert (taken.seats, type(taken.seats)) == (3, int)
+
+    @pytest.mark.parametrize("seats", ['"3"', "3.5", "true", "9007199254740993.0", "1e300", "1e999999999"])
+    def test_anything_else_is_no_whole_number(self, seats: str) -> None:
+        refused = outcome(f'{{"officeName": "North", "seats": {seats}}}'.encode(), OpenOfficeRequest)
+        assert isinstance(refused, InvalidInput)
+        assert [problem.field for problem in refused.problems] == ["seats"]
+
+    def test_only_what_is_wrong_is_named(self) -> None:
+        refused = outcome(b'{"officeName": 1, "seats": 3.0}', OpenOfficeRequest)
+        assert [problem.field for problem in refused.problems] == ["officeName"]
 
     @pytest.mark.parametrize(
         ("kind", "status"),
@@ -228,6 +255,17 @@ class TestPaths:
         assert answer.json()["error"]["code"] == "ROUTE_NOT_FOUND"
         assert "дафтар" in answer.json()["error"]["message"]
 
+    @pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])
+    @pytest.mark.parametrize("target", ["/api%2Fv1/offices/list", "/api/v1%2foffices/list", "/%2Fhealth"])
+    async def test_a_quoted_slash_parts_nothing(self, window: Window, method: str, target: str) -> None:
+        answer = await window.client.request(method, target)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ROUTE_NOT_FOUND")
+
+    async def test_the_service_as_a_whole_says_what_it_understands(self, window: Window) -> None:
+        answer, _ = await by_hand(window, "OPTIONS", "*")
+        assert answer["status"] == 204
+        assert dict(answer["headers"])[b"allow"] == b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
     async def test_a_percent_sign_may_stand_in_a_path(self, window: Window) -> None:
         assert (await window.client.get("/api/v1/100%25")).status_code == 404
 
@@ -279,6 +317,7 @@ class TestHeaders:
             ('"office-01930000-0000-7000-8000-000000000001-17"', [-1]),
             ('"whatever"', [-1]),
             ('"a,b", 17', [-1, 17]),
+            (' "17" ,, 18,\t', [17, 18]),
         ],
     )
     def test_if_match_names_versions_of_this_very_thing(

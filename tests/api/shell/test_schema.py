@@ -155,7 +155,7 @@ class TestDocument:
     async def test_who_may_ask_is_told(self, document: dict[str, Any]) -> None:
         offices = {path.rpartition("/")[2]: item for path, item in document["paths"].items()}
         assert offices["me"]["get"]["security"] == [{"bearer": []}]
-        assert offices["vault"]["get"]["security"] == [{"bearer": []}]
+        assert offices["vault"]["get"]["security"] == [{"bearer": ["admin"]}, {"bearer": ["super_admin"]}]
         assert offices["visitor"]["get"]["security"] == [{}, {"bearer": []}]
         assert offices["ping"]["get"]["security"] == []
         assert offices["metrics"]["get"]["security"] == [{}, {"bearer": []}]
@@ -173,6 +173,44 @@ class TestDocument:
         assert view["properties"]["at"]["format"] == "date-time"
         assert schemas["Envelope_WhoView"]["required"] == ["success", "data"]
         assert not [name for name in schemas if "." in name]
+
+    async def test_what_can_be_done_with_a_new_thing_is_told(self, product: dict[str, Any]) -> None:
+        placed = product["paths"]["/api/v1/orders"]["post"]["responses"]["201"]
+        links = {link["description"]: link for link in placed["links"].values()}
+        assert {"POST /api/v1/orders/{orderId}/cancel", "GET /api/v1/orders/{orderId}"} <= set(links)
+        show = links["GET /api/v1/orders/{orderId}"]
+        operation = product["paths"]["/api/v1/orders/{orderId}"]["get"]
+        assert show["operationId"] == operation["operationId"]
+        assert show["parameters"] == {
+            "path.orderId": "$response.body#/data/orderId",
+            "header.X-Min-Position": "$response.header.X-Position",
+        }
+        assert "links" not in product["paths"]["/api/v1/orders/{orderId}/notes"]["post"]["responses"]["201"]
+
+    async def test_fields_have_the_bounds_by_which_they_are_read(self, product: dict[str, Any]) -> None:
+        schemas = product["components"]["schemas"]
+        adjust = schemas["AdjustStockRequest"]
+        assert adjust["properties"]["quantity"]["anyOf"][0]["minimum"] == 0
+        validator = jsonschema.Draft202012Validator(adjust)
+        assert [
+            validator.is_valid(body)
+            for body in ({"quantity": 0}, {"delta": -1, "quantity": None}, {}, {"quantity": 1, "delta": 1})
+        ] == [True, True, False, False]
+        size = jsonschema.Draft202012Validator(schemas["DimensionsRequest"]["properties"]["length"])
+        assert [size.is_valid(length) for length in (1, 5.25, "4.25", "5.255", -1, 1e6, "x")] == [
+            *[True] * 3,
+            *[False] * 4,
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "readable"),
+        [("Tea\tfor two\r\n", True), ("Чай", True), (" ", False), ("Tea\x07", False), ("Tea\x85", False)],
+    )
+    async def test_texts_without_control_characters_are_asked_for(
+        self, product: dict[str, Any], text: str, readable: bool
+    ) -> None:
+        name = product["components"]["schemas"]["CreateListingRequest"]["properties"]["name"]
+        assert (re.search(name["pattern"], text) is not None) == readable
 
     async def test_an_answer_is_what_the_document_says(
         self, window: Window, document: dict[str, Any]

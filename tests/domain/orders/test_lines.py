@@ -34,7 +34,7 @@ def test_nothing_cannot_be_ordered() -> None:
 def test_impossible_quantities_are_refused_where_they_stand(quantities: list[int]) -> None:
     with pytest.raises(OrderLinesInvalid) as caught:
         merge([want(CUP, 1), *(want(TEAPOT, quantity) for quantity in quantities)])
-    assert [problem.field for problem in caught.value.problems] == [f"items[{len(quantities)}].quantity"]
+    assert [problem.field for problem in caught.value.problems] == [f"items.{len(quantities)}.quantity"]
 
 
 def test_a_long_invoice_fits_and_a_longer_one_does_not() -> None:

@@ -1,0 +1,219 @@
+"""What Schemathesis cannot know from the document: what there is to ask about, and which refusals are right.
+
+It loads this module itself, in the process of a campaign (see `tests.api.fuzzing.campaign`).
+"""
+
+import atexit
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import schemathesis
+from schemathesis import Case, HookContext, Response
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import CoverageScenario
+from schemathesis.openapi.checks import RejectedPositiveData
+
+API: Final = "/api/v1"
+
+_WORLD: Final[dict[str, Any]] = json.loads(Path(os.environ["FUZZ_WORLD"]).read_text())
+_ME: Final[dict[str, Any]] = _WORLD["callers"][os.environ["FUZZ_CALLER"]]
+_BEARER: Final = f"Bearer {_ME['token']}"
+_SEEN: Final[Counter[tuple[str, int]]] = Counter()
+
+
+# --- refusals of good requests -----------------------------------------------------------------------------
+
+
+class Refusal(NamedTuple):
+    """An answer to requests that are right by their schema, and right nevertheless.
+
+    `operation` is a pattern of `METHOD /path` without /api/v1; `rules`, of a VALIDATION_ERROR, are patterns of the
+    fields that may be named and of the rules that they may have broken.
+    """
+
+    operation: str
+    code: str
+    rules: tuple[tuple[str, str], ...] = ()
+
+
+def _wrong(operation: str, *rules: tuple[str, str]) -> Refusal:
+    return Refusal(operation, "VALIDATION_ERROR", rules)
+
+
+COMMAND: Final = "(POST|PUT|PATCH|DELETE) .*"
+AMOUNT: Final = r"(.*\.)?(amount|minPrice|maxPrice)"
+PRICE: Final = r"price|comparePrice|costPrice|creditAmount"
+
+RIGHT: Final = (
+    # What depends on what has been sent before, or has happened since.
+    Refusal(COMMAND, "PRECONDITION_FAILED"),
+    Refusal(COMMAND, "IDEMPOTENCY_KEY_REUSED"),
+    Refusal("POST /orders", "EMPTY_CART"),
+    Refusal("POST /payments/{paymentId}/refunds", "REFUND_EXCEEDS_PAYMENT"),
+    _wrong("POST /payments/{paymentId}/refunds", ("amount", "currency")),
+    _wrong("GET .*", ("X-Min-Position", "range")),
+    # Only the list itself gives cursors.
+    _wrong("GET .*", ("cursor", "cursor")),
+    # What several fields are wrong about only together.
+    _wrong("GET .*", ("page", "range")),
+    _wrong("GET /(analytics/sales|seller/dashboard)", ("to", "range")),
+    _wrong("GET /listings(/search)?", ("minPrice", "range")),
+    _wrong("(GET|POST|PUT) .*", (AMOUNT, "decimal_places|maximum")),
+    _wrong("POST /auth/register", ("businessName", "kind")),
+    _wrong("POST /orders", (r"items\.[0-9]+\.quantity", "range")),
+    _wrong("PATCH /listings/{listingId}/stock", ("quantity", "range")),
+    _wrong("(POST|PUT) /listings.*", ("comparePrice", "greater_than_price")),
+    _wrong("POST /listings", ("creditAmount|licenceTerms", "product_type")),
+    _wrong("(POST|PUT) /listings.*", ("categoryId", "exists")),
+    # What no pattern says of all the letters of the world.
+    _wrong("POST /auth/register", ("name|businessName", "name"), ("email", "email")),
+    _wrong("(POST|PATCH) /orders/{orderId}/(ship|tracking)", ("trackingNumber", "format")),
+    _wrong("(POST|PUT) /listings.*", (r"dimensions\.(length|width|height)", "range")),
+    # What the settings of an installation say.
+    Refusal("POST /(orders|payments)", "PAYMENT_PROVIDER_UNAVAILABLE"),
+    _wrong("(POST|PUT) /listings.*", (rf"({PRICE})(\.currency|\.amount)?", "range|currency|maximum")),
+)
+
+
+@schemathesis.hook
+def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+    """Whether a failure is one."""
+    if isinstance(failure, RejectedPositiveData):
+        return not refused_rightly(case, response)
+    if isinstance(failure, AcceptedNegativeData):
+        return not only_unknown_headers(case)
+    return True
+
+
+def refused_rightly(case: Case, response: Response) -> bool:
+    """Whether a refusal is one of those above in all that it says."""
+    try:
+        error = response.json()["error"]
+    except ValueError:
+        return False
+    operation = f"{case.method} {case.operation.path.removeprefix(API)}"
+    allowed = [
+        right for right in RIGHT if right.code == error["code"] and re.fullmatch(right.operation, operation)
+    ]
+    if error["code"] != "VALIDATION_ERROR":
+        return bool(allowed)
+    details = error.get("details")
+    return isinstance(details, list) and all(
+        any(
+            re.fullmatch(field, each["field"]) and re.fullmatch(rule, each["rule"])
+            for right in allowed
+            for field, rule in right.rules
+        )
+        for each in details
+    )
+
+
+def only_unknown_headers(case: Case) -> bool:
+    """Whether nothing is wrong but a header with a name that nobody knows, which is to be ignored (RFC 9110 §5.1)."""
+    data = case.meta.phase.data if case.meta is not None else None
+    return (
+        getattr(data, "parameter_location", None) is ParameterLocation.HEADER
+        and getattr(data, "scenario", None) is CoverageScenario.OBJECT_UNEXPECTED_PROPERTIES
+    )
+
+
+# --- requests that get far ---------------------------------------------------------------------------------
+
+
+@schemathesis.hook
+def map_case(context: HookContext, case: Case) -> Case:
+    """Put in what there is: nobody hits an order by drawing its id. One request of four stays as it was drawn."""
+    meta = case.meta
+    if meta is None:
+        return case
+    seed = crc32(f"{case.path_parameters}{case.query}{case.headers}{case.body}".encode(errors="replace"))
+    if seed % 4 == 0:
+        return case
+    things: dict[str, list[str]] = {**_ME["things"], **_ME["special"].get(case.operation.label, {})}
+    for location, given in (
+        (ParameterLocation.PATH, case.path_parameters),
+        (ParameterLocation.QUERY, case.query),
+    ):
+        if location in meta.components and not meta.is_negative_at(location):
+            _fit(given, things, seed // 4)
+    if ParameterLocation.HEADER in meta.components and not meta.is_negative_at(ParameterLocation.HEADER):
+        if "Idempotency-Key" in case.headers:
+            case.headers["Idempotency-Key"] = f"{seed:x}"
+        if "If-Match" in case.headers and seed % 8 < 6:
+            case.headers["If-Match"] = "*"
+    if ParameterLocation.BODY in meta.components and not meta.is_negative_at(ParameterLocation.BODY):
+        for each in _objects_in(case.body):
+            _fit(each, things, seed // 4)
+            if isinstance(each.get("amount"), str):
+                each["amount"] = f"{1 + seed % 300}.{seed % 100:02}"
+    return case
+
+
+def _fit(given: Any, things: Mapping[str, list[str]], seed: int) -> None:
+    for name in given:
+        if name in things and given[name] is not None:
+            given[name] = things[name][seed % len(things[name])]
+
+
+def _objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for each in value.values():
+            yield from _objects_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _objects_in(each)
+
+
+@schemathesis.hook("before_call").apply_to(path=f"{API}/auth/logout", method="POST")
+def sign_out_elsewhere(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Sign out of a session of one's own: the one of the campaign is needed."""
+    if case.headers.get("Authorization") == _BEARER:
+        signed_in = _ask("/auth/login", {"email": _ME["email"], "password": _ME["password"]})
+        case.headers["Authorization"] = f"Bearer {signed_in['accessToken']}"
+
+
+@schemathesis.hook("before_call").apply_to(path=f"{API}/cart/items/{{listingId}}", method="PATCH")
+def put_it_into_the_cart(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Only what is in the cart can be changed there; other requests of the campaign keep emptying it."""
+    listing_id = case.path_parameters.get("listingId")
+    if listing_id in _ME["things"]["listingId"]:
+        with suppress(urllib.error.HTTPError):  # There are as many in the cart as there can be.
+            _ask("/cart/items", {"listingId": listing_id, "quantity": 1})
+
+
+def _ask(path: str, body: Mapping[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"{_WORLD['url']}{API}{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Authorization": _BEARER},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["data"]
+
+
+# --- what came of it ---------------------------------------------------------------------------------------
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case, response: Response) -> None:
+    """Count answers; those to other methods than the operation's own say nothing about it."""
+    if response.request.method == case.operation.method.upper():
+        _SEEN[case.operation.label, response.status_code] += 1
+
+
+@atexit.register
+def _tell() -> None:
+    Path(os.environ["FUZZ_SEEN"]).write_text(
+        json.dumps([[label, status, count] for (label, status), count in _SEEN.items()])
+    )
