@@ -9,21 +9,25 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 import domain.accounts.events
+import domain.api_keys.events
 import domain.carts.events
 import domain.categories.events
 import domain.inventory.events
 import domain.listings.events
 import domain.notifications.events
 import domain.orders.events
+import domain.otp.events
 import domain.payments.events
 import domain.payouts.events
 from application.accounts import handlers as accounts
+from application.api_keys import handlers as api_keys
 from application.carts import handlers as carts
 from application.categories import handlers as categories
 from application.inventory import handlers as inventory
 from application.listings import handlers as listings
 from application.notifications import handlers as notifications
 from application.orders import handlers as orders
+from application.otp import handlers as otp
 from application.payments import handlers as payments
 from application.payments.ports import GatewayRegistry, PaymentGateway
 from application.payouts import handlers as payouts
@@ -31,6 +35,7 @@ from application.shared.command import Command
 from application.shared.loop import CommandLoop, Handler
 from application.shared.store import Kind
 from domain.shared import claims
+from infrastructure.database import ImpatientSyncConnection
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.keyring import Keyring
 from infrastructure.event_store.log import PostgresLog
@@ -56,12 +61,14 @@ from projections.shared.projection import Projection
 
 EVENT_MODULES = (
     domain.accounts.events,
+    domain.api_keys.events,
     domain.carts.events,
     domain.categories.events,
     domain.inventory.events,
     domain.listings.events,
     domain.notifications.events,
     domain.orders.events,
+    domain.otp.events,
     domain.payments.events,
     domain.payouts.events,
     claims,
@@ -70,7 +77,19 @@ EVENT_MODULES = (
 UPCASTERS: dict[str, Upcaster] = {}
 """Outdated stored names, each with the function that makes its fields those of the next version."""
 
-_CONTEXTS = (accounts, carts, categories, inventory, listings, notifications, orders, payments, payouts)
+_CONTEXTS = (
+    accounts,
+    api_keys,
+    carts,
+    categories,
+    inventory,
+    listings,
+    notifications,
+    orders,
+    otp,
+    payments,
+    payouts,
+)
 
 HANDLERS: dict[type[Command], Handler] = {
     command: handler for context in _CONTEXTS for command, handler in context.HANDLERS.items()
@@ -123,13 +142,22 @@ class Machinery:
             raise LookupError("DATABASE_URL is not set.")
         return self.settings.database.url.reveal()
 
-    def connect(self, *, name: str) -> psycopg.Connection[Any]:
-        """A synchronous connection of one's own, in autocommit mode."""
-        return psycopg.connect(self.database_url, autocommit=True, application_name=name, connect_timeout=10)
+    def connect(self, *, name: str, answer_seconds: float | None = None) -> psycopg.Connection[Any]:
+        """A synchronous connection of one's own, in autocommit mode.
 
-    def open_log(self, *, name: str) -> PostgresLog:
+        It is over when the server takes longer than `answer_seconds` for an answer; without that it may work for hours.
+        """
+        return ImpatientSyncConnection.connect(
+            self.database_url,
+            autocommit=True,
+            application_name=name,
+            connect_timeout=10,
+            answer_seconds=answer_seconds,
+        )
+
+    def open_log(self, *, name: str, answer_seconds: float | None = None) -> PostgresLog:
         """The log over a connection of its own; close it with `PostgresLog.close`."""
-        return PostgresLog(self.connect(name=f"{name}-log"), self.codec)
+        return PostgresLog(self.connect(name=f"{name}-log", answer_seconds=answer_seconds), self.codec)
 
     def payment_gateways(self) -> GatewayRegistry:
         """The providers that the settings switch on."""

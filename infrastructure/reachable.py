@@ -6,33 +6,47 @@ from urllib.parse import urlsplit
 import aiosmtplib
 
 from infrastructure.security.secrets import Secret
-from infrastructure.settings import SmtpSettings
+from infrastructure.settings import ObjectStoreSettings, SmtpSettings
 
 PATIENCE_SECONDS = 1.5
 NATS_PORT = 4222
 
 
+class BucketMissing(LookupError):
+    """The object store answers, but has no bucket of the name that the settings give: nothing can be kept there."""
+
+
 async def nats_answers(url: Secret) -> None:
-    """Read the greeting of the first server of a cluster that answers.
+    """Read the greeting of any server of a cluster. All are asked at the same time: some may hang.
 
     Raises:
-        OSError, TimeoutError: none did.
+        OSError, TimeoutError: none answered.
     """
-    last: Exception = ConnectionError("No NATS server is named.")
-    for part in url.reveal().split(","):
-        server = urlsplit(part.strip())
+    asked = [asyncio.create_task(_nats_greets(part.strip())) for part in url.reveal().split(",")]
+    try:
+        for answer in asyncio.as_completed(asked):
+            try:
+                await answer
+            except (OSError, TimeoutError) as error:
+                last = error
+            else:
+                return
+        raise last
+    finally:
+        for each in asked:
+            each.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def _nats_greets(url: str) -> None:
+    server = urlsplit(url)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        reader, writer = await asyncio.open_connection(server.hostname, server.port or NATS_PORT)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                reader, writer = await asyncio.open_connection(server.hostname, server.port or NATS_PORT)
-                try:
-                    if not (await reader.readline()).startswith(b"INFO "):
-                        raise ConnectionError("What answers is not NATS.")
-                    return
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError) as error:
-            last = error
-    raise last
+            if not (await reader.readline()).startswith(b"INFO "):
+                raise ConnectionError("What answers is not NATS.")
+        finally:
+            writer.close()
 
 
 async def mail_answers(smtp: SmtpSettings) -> None:
@@ -47,6 +61,41 @@ async def mail_answers(smtp: SmtpSettings) -> None:
         use_tls=smtp.implicit_tls,
         start_tls=False,
         timeout=PATIENCE_SECONDS,
+        # Our own name is not looked up: that can take seconds.
+        local_hostname="localhost",
     )
     async with client:
         await client.noop()
+
+
+async def object_store_answers(store: ObjectStoreSettings) -> None:
+    """Ask for the bucket; the client is synchronous and works in a thread.
+
+    Raises:
+        urllib3.exceptions.HTTPError, minio.error.MinioException: the store does not answer, or not to us.
+        BucketMissing: it has no such bucket.
+    """
+    await asyncio.to_thread(_look_for_bucket, store)
+
+
+def _look_for_bucket(store: ObjectStoreSettings) -> None:
+    # A tenth of a second to import, for something that is asked now and then.
+    import urllib3
+    from minio import Minio
+
+    assert store.endpoint is not None, "only a store that is configured is asked"
+    parts = urlsplit(store.endpoint if "://" in store.endpoint else f"http://{store.endpoint}")
+    pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1.0, read=PATIENCE_SECONDS), retries=False)
+    try:
+        client = Minio(
+            parts.netloc,
+            access_key=store.access_key,
+            secret_key=store.secret_key.reveal() if store.secret_key is not None else None,
+            secure=parts.scheme == "https",
+            region=store.region,
+            http_client=pool,
+        )
+        if not client.bucket_exists(store.bucket):
+            raise BucketMissing(f"The object store has no bucket {store.bucket}.")
+    finally:
+        pool.clear()

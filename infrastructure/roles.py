@@ -14,9 +14,10 @@ from application.shared.loop import CommandLoop
 from infrastructure.bootstrap import PROJECTIONS, Machinery
 from infrastructure.cache.catalogue import CatalogueEpochs
 from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.messaging.connection import first_of
 from infrastructure.messaging.consumers import run_workflows
 from infrastructure.messaging.consuming import Terms
-from infrastructure.messaging.publisher import run_publisher
+from infrastructure.messaging.publisher import StreamForeign, run_publisher
 from infrastructure.messaging.streams import StreamNames
 from infrastructure.migrations.migrate import migrate
 from projections.shared.log import LogGap
@@ -27,6 +28,12 @@ log = structlog.get_logger(__name__)
 
 PAUSE_SECONDS: Final = 1.0
 """Between attempts to reach a server that is away."""
+
+ALARM_SECONDS: Final = 30.0
+"""Between two alarms about something that only an operator can mend."""
+
+PROJECTOR_ANSWER_SECONDS: Final = 60.0
+"""How long the database may take over one statement of a batch of thousands of events, before it counts as away."""
 
 CLEAN_UP_SECONDS: Final = 3600.0
 """Between deletions of what is kept for a time only (requirements JOB-06)."""
@@ -86,23 +93,35 @@ async def run_projector(context: RoleContext, stopped: asyncio.Event) -> None:
 
 def _project(machinery: Machinery, ending: threading.Event) -> None:
     away = False
+
+    def under_way() -> None:
+        nonlocal away
+        if away:
+            log.info("projector_back")
+        away = False
+
     while not ending.is_set():
         try:
-            _follow(machinery, ending)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+            _follow(machinery, ending, under_way)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if not away:
-                log.warning("projector_lost_database")
+                log.warning("projector_lost_database", error=type(error).__name__)
             away = True
             ending.wait(PAUSE_SECONDS)
         except LogGap as gap:
             # Reading on would lose an event for good. An operator must look; meanwhile keep saying so.
             log.critical("log_has_a_gap", reason=str(gap))
-            ending.wait(30.0)
-        else:
-            away = False
+            ending.wait(ALARM_SECONDS)
 
 
-def _follow(machinery: Machinery, ending: threading.Event) -> None:
+def _follow(machinery: Machinery, ending: threading.Event, under_way: Callable[[], None]) -> None:
+    """Follow the log over connections of one's own; `under_way` is called once they are open.
+
+    Raises:
+        psycopg.OperationalError, psycopg.InterfaceError: the database is away.
+        LogGap: the log lacks a position.
+    """
+
     def on_error(name: str, error: Exception) -> None:
         log.error("projection_failed", projection=name, exc_info=error)
 
@@ -112,12 +131,16 @@ def _follow(machinery: Machinery, ending: threading.Event) -> None:
             epochs = CatalogueEpochs(machinery.settings.redis_url)
             stack.callback(epochs.close)
             on_progress = epochs.on_progress
-        history = machinery.open_log(name="daftar-projector")
+        history = machinery.open_log(name="daftar-projector", answer_seconds=PROJECTOR_ANSWER_SECONDS)
         stack.callback(history.close)
-        connection = stack.enter_context(machinery.connect(name="daftar-projector"))
-        ProjectionRunner(PROJECTIONS, history, connection, on_error=on_error, on_progress=on_progress).run(
-            ending.is_set
+        connection = stack.enter_context(
+            machinery.connect(name="daftar-projector", answer_seconds=PROJECTOR_ANSWER_SECONDS)
         )
+        runner = ProjectionRunner(
+            PROJECTIONS, history, connection, on_error=on_error, on_progress=on_progress
+        )
+        under_way()
+        runner.run(ending.is_set)
 
 
 async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:
@@ -136,7 +159,12 @@ async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:
 
 
 async def _run_publisher(context: RoleContext, stopped: asyncio.Event) -> None:
-    await run_publisher(context, stopped, names=StreamNames(context.settings.nats_prefix))
+    while not stopped.is_set():
+        try:
+            await run_publisher(context, stopped, names=StreamNames(context.settings.nats_prefix))
+        except (LogGap, StreamForeign):
+            # It has told so. Only an operator can mend it; screens and mails must not suffer meanwhile.
+            await first_of(asyncio.sleep(ALARM_SECONDS), stopped)
 
 
 async def _run_workflows(context: RoleContext, stopped: asyncio.Event) -> None:

@@ -1,57 +1,81 @@
-"""Use cases of accounts: registering, signing in and out, deciding on sellers."""
+"""Use cases of accounts: registering and signing in, deciding on sellers; and where the others are."""
 
 from typing import Final
 from uuid import UUID
 
+from application.accounts import administering, proving, sessions
+from application.accounts.authority import may
 from application.accounts.commands import (
     ApproveSeller,
     BootstrapSuperAdmin,
+    ChangeAccountRole,
+    ChangePassword,
+    DeleteAccount,
     LogIn,
     LogOut,
+    LogOutEverywhere,
     NewSession,
+    PermitPasswordReset,
     RecordLoginFailure,
+    RecordProofDenied,
     RegisterAccount,
     RejectSeller,
+    RequestEmailVerification,
+    RequestPasswordReset,
+    ResetPassword,
+    RevokeSession,
+    RotateRefreshToken,
+    SignInByPhone,
+    SuspendAccount,
+    UnsuspendAccount,
+    UpdateProfile,
+    VerifyEmail,
+    VerifyPhone,
 )
+from application.accounts.names import EMAIL, PASSWORD, PHONE
 from application.accounts.results import Registered, SellerDecision, SignedIn, SuperAdmin
 from application.shared.command import Command
 from application.shared.loop import Handler
 from application.shared.store import Credential, Kind
 from application.shared.unit import Unit
-from domain.accounts import account as accounts
+from domain.accounts import account as account_states
 from domain.accounts import security_log as security_logs
-from domain.accounts import session as sessions
+from domain.accounts import session as session_states
 from domain.accounts.account import Account, AccountNotFound, InvalidCredentials, UserExists
 from domain.accounts.email import normalise_email
-from domain.accounts.permissions import Permission, permits
-from domain.accounts.roles import AccountStatus, Role
+from domain.accounts.permissions import Permission
+from domain.accounts.phone import normalise_phone
+from domain.accounts.roles import AccountKind, LoginMethod, Role
 from domain.accounts.security_log import SecurityLog, security_log_id
-from domain.accounts.session import Session, SessionNotFound
-from domain.shared.errors import NotPermitted
+from domain.accounts.session import Session
+from domain.shared.errors import NotPermitted, RuleViolation
 
-PASSWORD: Final = "password"  # noqa: S105 - the name of a credential
-"""Under which name the credential store keeps an account's bcrypt hash."""
 
-EMAIL: Final = "email"
-"""The kind of claim that an email address is."""
+class PhoneMovedOn(RuleViolation):
+    """The phone has another owner than it had a moment ago: look again."""
 
 
 def register_account(command: RegisterAccount, unit: Unit) -> Registered:
     """Register an account with its email address, its password and, for a customer, its first session."""
     email = normalise_email(command.email)
+    signed_in = command.kind is AccountKind.CUSTOMER and command.kind not in command.must_verify
     events = Account.register(
         kind=command.kind,
         email=email,
         name=command.name,
         phone=command.phone,
         business_name=command.business_name,
+        terms_accepted_at=unit.now if command.terms_accepted else None,
+        locale=command.locale,
+        session_id=command.session.session_id if signed_in else None,
     )
     unit.claim(EMAIL, email, command.account_id, taken=UserExists("This email address has an account."))
     account = unit.create(Account, command.account_id, events)
     unit.keep(Credential(owner_id=command.account_id, name=PASSWORD, value=command.password_hash))
-    signed_in = account.status is AccountStatus.APPROVED
+    if command.proof is not None:
+        account = proving.request_verification_in(unit, account, command.proof)
     if signed_in:
-        _open_session(account.account_id, command.session, unit)
+        sessions.open_session(account.account_id, command.session, unit)
     return Registered(
         account_id=account.account_id,
         role=account.role,
@@ -66,23 +90,41 @@ def register_account(command: RegisterAccount, unit: Unit) -> Registered:
 def log_in(command: LogIn, unit: Unit) -> SignedIn:
     """Let the owner of an account in, if its status allows."""
     account = unit.get(Account, command.account_id, missing=InvalidCredentials())
-    account = unit.record(
-        account, account.log_in(session_id=command.session.session_id, method=command.method)
-    )
-    _open_session(account.account_id, command.session, unit)
+    # Before any of its sessions is looked at.
+    account.check_may_log_in(must_verify=command.must_verify, password_generation=command.password_generation)
+    signed_in = _let_in(account, command.session, command.method, command.must_verify, unit)
     if command.password_hash is not None:
         unit.keep(Credential(owner_id=account.account_id, name=PASSWORD, value=command.password_hash))
-    return SignedIn(
-        account_id=account.account_id,
-        role=account.role,
-        status=account.status,
-        kind=account.kind,
-        session_id=command.session.session_id,
-        session_expires_at=command.session.expires_at,
-        email=account.email,
-        name=account.name,
-        phone=account.phone,
-    )
+    return signed_in
+
+
+def sign_in_by_phone(command: SignInByPhone, unit: Unit) -> SignedIn:
+    """Let the owner of a phone in; one who is new here becomes a customer.
+
+    Raises:
+        PhoneMovedOn: the phone is not `command.account_id`'s.
+    """
+    phone = normalise_phone(command.phone)
+    taken = PhoneMovedOn("This phone has just been given another account.")
+    holder_id = unit.holder(PHONE, phone)
+    if holder_id is None:
+        if unit.find(Account, command.account_id) is not None:
+            raise taken
+        events = Account.register_by_phone(
+            phone=phone,
+            name=command.name,
+            locale=command.locale,
+            session_id=command.session.session_id,
+        )
+        unit.claim(PHONE, phone, command.account_id, taken=taken)
+        account = unit.create(Account, command.account_id, events)
+        sessions.open_session(account.account_id, command.session, unit)
+        return _signed_in(account, command.session, registered=True)
+    if holder_id != command.account_id:
+        raise taken
+    account = unit.get(Account, holder_id, missing=InvalidCredentials())
+    account.check_may_log_in(must_verify=command.must_verify)
+    return _let_in(account, command.session, LoginMethod.PHONE_OTP, command.must_verify, unit)
 
 
 def record_login_failure(command: RecordLoginFailure, unit: Unit) -> SecurityLog:
@@ -98,13 +140,15 @@ def record_login_failure(command: RecordLoginFailure, unit: Unit) -> SecurityLog
     )
 
 
-def log_out(command: LogOut, unit: Unit) -> Session:
-    """End one session of the caller's own."""
-    actor = unit.actor
-    session = unit.get(
-        Session, command.session_id, missing=SessionNotFound(f"No session {command.session_id}.")
+def record_proof_denied(command: RecordProofDenied, unit: Unit) -> SecurityLog:
+    """Note that a link or a code was asked for in vain, with the address that the wish came from."""
+    return unit.begin(
+        SecurityLog,
+        security_log_id(command.identifier_hash, unit.now),
+        SecurityLog.proof_denied(
+            identifier_hash=command.identifier_hash, purpose=command.purpose, ip=unit.caller.ip
+        ),
     )
-    return unit.record(session, session.log_out(by=actor))
 
 
 def approve_seller(command: ApproveSeller, unit: Unit) -> SellerDecision:
@@ -147,24 +191,41 @@ def bootstrap_super_admin(command: BootstrapSuperAdmin, unit: Unit) -> SuperAdmi
     return SuperAdmin(account_id=command.account_id, created=True)
 
 
-def _open_session(account_id: UUID, new: NewSession, unit: Unit) -> None:
-    unit.create(
-        Session,
-        new.session_id,
-        Session.open(
-            account_id=account_id,
-            refresh_jti_hash=new.refresh_jti_hash,
-            expires_at=new.expires_at,
-            ip=unit.caller.ip,
-            user_agent=unit.caller.user_agent,
-        ),
+def _let_in(
+    account: Account,
+    session: NewSession,
+    method: LoginMethod,
+    must_verify: frozenset[AccountKind],
+    unit: Unit,
+) -> SignedIn:
+    over = sessions.make_room(account, unit)
+    account = unit.record(
+        account,
+        account.log_in(session_id=session.session_id, method=method, must_verify=must_verify, over=over),
+    )
+    sessions.open_session(account.account_id, session, unit)
+    return _signed_in(account, session)
+
+
+def _signed_in(account: Account, session: NewSession, *, registered: bool = False) -> SignedIn:
+    return SignedIn(
+        account_id=account.account_id,
+        role=account.role,
+        status=account.status,
+        kind=account.kind,
+        session_id=session.session_id,
+        session_expires_at=session.expires_at,
+        email=account.email,
+        name=account.name,
+        phone=account.phone,
+        registered=registered,
     )
 
 
 def _manager(unit: Unit) -> UUID:
     """The account of the caller, who may manage accounts."""
     actor = unit.actor
-    if not permits(unit.caller.role, Permission.ACCOUNTS_MANAGE):
+    if not may(unit.caller, Permission.ACCOUNTS_MANAGE):
         raise NotPermitted("Only admins decide on sellers.")
     return actor
 
@@ -176,15 +237,32 @@ def _account(account_id: UUID, unit: Unit) -> Account:
 HANDLERS: Final[dict[type[Command], Handler]] = {
     RegisterAccount: register_account,
     LogIn: log_in,
+    SignInByPhone: sign_in_by_phone,
     RecordLoginFailure: record_login_failure,
-    LogOut: log_out,
+    RecordProofDenied: record_proof_denied,
+    RotateRefreshToken: sessions.rotate_refresh_token,
+    LogOut: sessions.log_out,
+    RevokeSession: sessions.revoke_session,
+    LogOutEverywhere: sessions.log_out_everywhere,
+    RequestEmailVerification: proving.request_email_verification,
+    VerifyEmail: proving.verify_email,
+    VerifyPhone: proving.verify_phone,
+    RequestPasswordReset: proving.request_password_reset,
+    PermitPasswordReset: proving.permit_password_reset,
+    ResetPassword: proving.reset_password,
+    ChangePassword: proving.change_password,
+    UpdateProfile: proving.update_profile,
     ApproveSeller: approve_seller,
     RejectSeller: reject_seller,
+    SuspendAccount: administering.suspend_account,
+    UnsuspendAccount: administering.unsuspend_account,
+    ChangeAccountRole: administering.change_account_role,
+    DeleteAccount: administering.delete_account,
     BootstrapSuperAdmin: bootstrap_super_admin,
 }
 
 KINDS = (
-    Kind("account", Account, accounts.evolve),
-    Kind("session", Session, sessions.evolve),
+    Kind("account", Account, account_states.evolve),
+    Kind("session", Session, session_states.evolve),
     Kind("security_log", SecurityLog, security_logs.evolve),
 )

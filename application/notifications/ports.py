@@ -22,6 +22,7 @@ class Template(StrEnum):
     PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a template
     SELLER_APPROVED = "seller-approved"
     SELLER_REJECTED = "seller-rejected"
+    ONE_TIME_CODE = "one-time-code"
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):

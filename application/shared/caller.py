@@ -18,12 +18,14 @@ class ActorKind(StrEnum):
 class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who asks. `actor_id` is the account on whose behalf, `None` for strangers and for the system itself.
 
-    `role` is one of the roles of domain.accounts, `None` for strangers. `ip` and `user_agent` are personal data.
+    `role` is one of the roles of domain.accounts, `None` for strangers. `permissions` are all that an API key lets its
+    bearer do, `None`: whatever the role may. `ip` and `user_agent` are personal data.
     """
 
     actor_id: UUID | None = None
     actor_kind: ActorKind = ActorKind.USER
     role: str | None = None
+    permissions: frozenset[str] | None = None
     session_id: UUID | None = None
     ip: str | None = None
     user_agent: str | None = None
@@ -33,8 +35,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_admin(self) -> bool:
-        """Admins and super admins, who may act on what others own."""
-        return self.role in {"admin", "super_admin"}
+        """Admins and super admins, who may act on what others own; not the bearer of a key with less than they may."""
+        return self.role in {"admin", "super_admin"} and self.permissions is None
 
     @property
     def is_system(self) -> bool:

@@ -52,6 +52,9 @@ NUMBERS_AT_ONCE = 64
 BATCHES_OF_NUMBERS = 8
 """A lease lasts for so many batches like the one that asked for it."""
 
+FORGOTTEN_REMEMBERED = 10_000
+"""Of so many people who were forgotten last no state is kept in memory, whatever was decided while they were."""
+
 Handler = Callable[[Any, Unit], Any]
 
 
@@ -155,6 +158,7 @@ class CommandLoop:
         self._snapshot_every = snapshot_every
         self._queue: deque[_Entry] = deque()
         self._cache: dict[UUID, Slot] = {}
+        self._forgotten: dict[UUID, None] = {}
         self._numbers: dict[str, deque[int]] = {}
         self._in_progress: dict[tuple[UUID, str], bytes] = {}
         self._wake = asyncio.Event()
@@ -242,6 +246,14 @@ class CommandLoop:
         """Drop a stream from memory, so that it is loaded anew when it is next asked for."""
         self._cache.pop(stream_id, None)
 
+    def forget_person(self, subject_id: UUID) -> None:
+        """Drop from memory every state that holds data of somebody who was erased, here or by another process."""
+        self._forgotten[subject_id] = None
+        forget_oldest(self._forgotten, FORGOTTEN_REMEMBERED)
+        about = [stream for stream, slot in self._cache.items() if _holds_data_of(slot.state, subject_id)]
+        for stream_id in about:
+            del self._cache[stream_id]
+
     # --- running -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -322,6 +334,8 @@ class CommandLoop:
             if position is None:
                 lost.extend(entries)
             else:
+                for subject_id in group.erasures:
+                    self.forget_person(subject_id)
                 self._settle(group, entries, position, long_streams)
         if long_streams:
             self._keep_snapshots(long_streams)
@@ -417,6 +431,7 @@ class CommandLoop:
             self._give_back(unit)
             unit.events.clear()
             unit.credentials.clear()
+            unit.erasures.clear()
             entry.outcome = refusal
         except BaseException:
             self._give_back(unit)
@@ -477,6 +492,8 @@ class CommandLoop:
                 NewEvent(stream_id, version, event, envelope) for stream_id, version, event in unit.events
             )
         group.credentials.extend(unit.credentials)
+        if unit.erasures:
+            group.erasures.extend(unit.erasures)
         if entry.key is not None:
             group.answers.append(
                 Answer(
@@ -511,6 +528,8 @@ class CommandLoop:
                 self._position = max(self._position, position)
             for stream_id, slot in unit.changed.items():
                 self._cache.pop(stream_id, None)
+                if self._forgotten and slot.state is not None and slot.state.subject_id in self._forgotten:
+                    continue
                 self._cache[stream_id] = slot
                 before = unit.begun[stream_id].version
                 if before // self._snapshot_every != slot.version // self._snapshot_every:
@@ -643,6 +662,10 @@ def _root(parent: list[int], index: int) -> int:
         parent[index] = parent[parent[index]]
         index = parent[index]
     return index
+
+
+def _holds_data_of(state: State | None, subject_id: UUID) -> bool:
+    return state is not None and state.subject_id == subject_id
 
 
 def _version(entry: _Entry) -> int | None:

@@ -90,7 +90,8 @@ class Group(msgspec.Struct, kw_only=True):
     """Decisions that stand or fall together.
 
     `checks` maps every stream that was read or written to the version it must still have; `keys` are the idempotency
-    keys that must still be unknown. Only when all hold are `events`, `answers` and `credentials` written.
+    keys that must still be unknown. Only when all hold are `events`, `answers` and `credentials` written, and are the
+    people of `erasures` forgotten: their data keys, credentials and kept answers are destroyed, after all else.
     """
 
     checks: dict[UUID, int]
@@ -98,11 +99,12 @@ class Group(msgspec.Struct, kw_only=True):
     keys: list[tuple[UUID, str]]
     answers: list[Answer]
     credentials: list[Credential]
+    erasures: list[UUID] = msgspec.field(default_factory=list)
 
     @property
     def writes(self) -> bool:
         """Whether there is anything to write; else the group only asks if its checks hold."""
-        return bool(self.events or self.answers or self.credentials)
+        return bool(self.events or self.answers or self.credentials or self.erasures)
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):

@@ -49,6 +49,7 @@ class Unit:
         "_take_number",
         "caller",
         "credentials",
+        "erasures",
         "events",
         "now",
         "numbers",
@@ -73,6 +74,7 @@ class Unit:
         self._changed: dict[UUID, Slot] = {}
         self.events: list[tuple[UUID, int, DomainEvent]] = []
         self.credentials: list[Credential] = []
+        self.erasures: list[UUID] = []
         self.numbers: list[tuple[str, int]] = []
 
     # --- who -----------------------------------------------------------------------------------------------
@@ -169,6 +171,13 @@ class Unit:
     def keep(self, credential: Credential) -> None:
         """Keep, replace or destroy a secret in the commit of this unit's events."""
         self.credentials.append(credential)
+
+    def forget(self, subject_id: UUID) -> None:
+        """Erase a person in the commit of this unit's events: nothing that is sealed under their key can be read again.
+
+        Their credentials and the kept answers to their commands go with it (requirements ES-17, ADR 0013).
+        """
+        self.erasures.append(subject_id)
 
     # --- claims --------------------------------------------------------------------------------------------
 

@@ -1,23 +1,47 @@
 """An account: who somebody is here, in which role, and whether they may act (requirements ACC)."""
 
 import unicodedata
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Final, assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.accounts.email import normalise_email
 from domain.accounts.events import (
+    AccountDeleted,
     AccountEvent,
     AccountLoggedIn,
     AccountRegistered,
+    AccountRenamed,
+    AccountRoleChanged,
+    AccountSuspended,
+    AccountUnsuspended,
+    AvatarChanged,
+    ContactPhoneChanged,
+    EmailVerificationRequested,
+    EmailVerified,
+    PasswordChanged,
+    PasswordReset,
+    PasswordResetPermitted,
+    PasswordResetRequested,
+    PhoneVerified,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
 from domain.accounts.name import normalise_name
 from domain.accounts.phone import normalise_phone
-from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, RegistrationChannel, Role
+from domain.accounts.roles import (
+    AccountKind,
+    AccountStatus,
+    LoginMethod,
+    MailedProof,
+    RegistrationChannel,
+    Role,
+)
 from domain.shared.errors import (
     InvalidInput,
     NotAuthenticated,
@@ -31,13 +55,16 @@ from domain.shared.personal import OptionalPersonalText
 
 REASON_CHARACTERS_MAXIMUM: Final = 1000
 
+SESSIONS_MAXIMUM: Final = 50
+"""How many sessions an account may have at a time; whoever signs in beyond that ends one that lay idle."""
+
 
 class AccountNotFound(NotFound):
     """There is no such account."""
 
 
 class UserExists(RuleViolation):
-    """Somebody has an account with this email address already (requirements D-07)."""
+    """Somebody has an account with this email address or this verified phone already (requirements D-07)."""
 
     code = "USER_EXISTS"
 
@@ -78,6 +105,18 @@ class AccountIsRejected(LoginRefused):
     code = "ACCOUNT_REJECTED"
 
 
+class EmailNotVerified(LoginRefused):
+    """Accounts of this kind sign in only once their email address is verified (requirements ACC-13, D-08)."""
+
+    code = "EMAIL_NOT_VERIFIED"
+
+
+class AccountIsGone(NotAuthenticated):
+    """The account that asks was deleted."""
+
+    code = "USER_NOT_FOUND"
+
+
 class SellerNotPending(RuleViolation):
     """There is no seller's application to decide on, or it was decided otherwise."""
 
@@ -92,8 +131,20 @@ class ReasonInvalid(InvalidInput):
         super().__init__(message, problems=[Problem("reason", message, rule)])
 
 
+class Pending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the newest link or code that was asked for stands for; `number` tells it from all others of the account."""
+
+    number: int
+    channel: MailedProof
+    expires_at: datetime
+
+
 class Account(State, frozen=True, kw_only=True):
-    """One account as it stands. Orders copy its name, email and phone (ORD-04); erased, they are `None`."""
+    """One account as it stands. Orders copy its name, email and phone (ORD-04); erased, they are `None`.
+
+    `password_generation` counts how often the password was set anew; `sessions` are those that may not be over, at most
+    `SESSIONS_MAXIMUM`; `requests` counts links and codes; `suspended_from` is what a suspended account was before.
+    """
 
     account_id: UUID
     role: Role
@@ -102,6 +153,16 @@ class Account(State, frozen=True, kw_only=True):
     email: OptionalPersonalText = None
     name: OptionalPersonalText = None
     phone: OptionalPersonalText = None
+    avatar_url: OptionalPersonalText = None
+    verified_phone: OptionalPersonalText = None
+    email_verified: bool = False
+    locale: str | None = None
+    password_generation: int = 0
+    sessions: tuple[UUID, ...] = ()
+    requests: int = 0
+    verification: Pending | None = None
+    reset: Pending | None = None
+    suspended_from: AccountStatus | None = None
 
     @property
     def stream_id(self) -> UUID:
@@ -125,23 +186,36 @@ class Account(State, frozen=True, kw_only=True):
         name: str,
         phone: str | None = None,
         business_name: str | None = None,
+        terms_accepted_at: datetime | None = None,
+        locale: str | None = None,
+        session_id: UUID | None = None,
     ) -> list[AccountEvent]:
-        """Begin an account. A customer may act at once, a seller waits for an admin (requirements ACC-26).
+        """Begin an account. A seller waits for an admin (requirements ACC-26), all others may act at once.
+
+        `session_id` is the session that comes with it, if one does.
 
         Raises:
             EmailInvalid, NameInvalid, PhoneInvalid: see there.
-            RegistrationInvalid: nobody makes themselves staff (ACC-01), and only sellers have a business name.
+            RegistrationInvalid: nobody makes themselves staff (ACC-01), only sellers have a business name, influencers
+                and salons accept the terms (ACC-11, ACC-12).
         """
+        if business_name is not None and kind is not AccountKind.SELLER:
+            message = "Only sellers have a business name."
+            raise RegistrationInvalid(message, problems=[Problem("businessName", message, "kind")])
         match kind:
             case AccountKind.CUSTOMER:
                 role, status = Role.CUSTOMER, AccountStatus.APPROVED
-                if business_name is not None:
-                    message = "Only sellers have a business name."
-                    raise RegistrationInvalid(message, problems=[Problem("businessName", message, "kind")])
             case AccountKind.SELLER:
                 role, status = Role.SELLER, AccountStatus.PENDING
+            case AccountKind.INFLUENCER | AccountKind.SALON:
+                role, status = Role(kind.value), AccountStatus.APPROVED
+                if terms_accepted_at is None:
+                    message = "The terms must be accepted."
+                    raise RegistrationInvalid(
+                        message, problems=[Problem("termsAccepted", message, "accepted")]
+                    )
             case AccountKind.STAFF:
-                message = "An account is a customer's or a seller's."
+                message = "An account is a customer's, a seller's, an influencer's or a salon's."
                 raise RegistrationInvalid(message, problems=[Problem("kind", message, "enum")])
             case _:
                 assert_never(kind)
@@ -153,11 +227,38 @@ class Account(State, frozen=True, kw_only=True):
             status=status,
             kind=kind,
             channel=RegistrationChannel.PASSWORD,
+            terms_accepted_at=terms_accepted_at,
+            locale=locale,
+            session_id=session_id,
         )
-        if kind is AccountKind.CUSTOMER:
+        if kind is not AccountKind.SELLER:
             return [registered]
         business = None if business_name is None else normalise_name(business_name, field="businessName")
         return [registered, SellerApplicationSubmitted(business_name=business)]
+
+    @classmethod
+    def register_by_phone(
+        cls, *, phone: str, name: str | None, locale: str | None, session_id: UUID
+    ) -> list[AccountEvent]:
+        """Begin a customer's account for whoever has just shown that a phone is theirs (requirements OTP-08).
+
+        Raises:
+            NameInvalid, PhoneInvalid: see there.
+        """
+        phone = normalise_phone(phone)
+        return [
+            AccountRegistered(
+                phone=phone,
+                name=None if name is None else normalise_name(name),
+                role=Role.CUSTOMER,
+                status=AccountStatus.APPROVED,
+                kind=AccountKind.CUSTOMER,
+                channel=RegistrationChannel.PHONE_OTP,
+                locale=locale,
+                session_id=session_id,
+            ),
+            PhoneVerified(phone=phone),
+        ]
 
     @classmethod
     def bootstrap_super_admin(cls, *, email: str, name: str) -> list[AccountEvent]:
@@ -177,16 +278,16 @@ class Account(State, frozen=True, kw_only=True):
             )
         ]
 
-    def log_in(self, *, session_id: UUID, method: LoginMethod) -> list[AccountEvent]:
-        """Let the owner in, who has just proved who they are: the status is told to nobody else.
+    def check_may_act(self) -> None:
+        """Let the owner go on.
 
         Raises:
             AccountIsSuspended, AccountIsPending, AccountIsRejected: as things stand, not now.
-            InvalidCredentials: the account is deleted, as if it had never been.
+            AccountIsGone: the account is deleted.
         """
         match self.status:
             case AccountStatus.APPROVED:
-                return [AccountLoggedIn(session_id=session_id, method=method)]
+                return
             case AccountStatus.SUSPENDED:
                 raise AccountIsSuspended("This account is suspended.")
             case AccountStatus.PENDING:
@@ -194,9 +295,47 @@ class Account(State, frozen=True, kw_only=True):
             case AccountStatus.REJECTED:
                 raise AccountIsRejected("The application of this account was turned down.")
             case AccountStatus.DELETED:
-                raise InvalidCredentials
+                raise AccountIsGone("This account does not exist any more.")
             case _:
                 assert_never(self.status)
+
+    def check_may_log_in(
+        self, *, must_verify: Collection[AccountKind] = (), password_generation: int | None = None
+    ) -> None:
+        """Let the owner in, who has just proved who they are: what stands against it is told to nobody else.
+
+        `must_verify` are the kinds of account that need a verified email address; `password_generation` is that of the
+        password which was shown, `None` for who came in otherwise.
+
+        Raises:
+            InvalidCredentials: the account is deleted, as if it had never been; or the password has been set anew since.
+            AccountIsSuspended, AccountIsPending, AccountIsRejected: as things stand, not now.
+            EmailNotVerified: the email address has to be verified first.
+        """
+        if self.status is AccountStatus.DELETED:
+            raise InvalidCredentials
+        if password_generation is not None and password_generation != self.password_generation:
+            raise InvalidCredentials
+        self.check_may_act()
+        if self.kind in must_verify and self.email is not None and not self.email_verified:
+            raise EmailNotVerified("Verify your email address first.")
+
+    def log_in(
+        self,
+        *,
+        session_id: UUID,
+        method: LoginMethod,
+        must_verify: Collection[AccountKind] = (),
+        password_generation: int | None = None,
+        over: tuple[UUID, ...] = (),
+    ) -> list[AccountEvent]:
+        """Let the owner in. `over` are sessions of the account that have ended.
+
+        Raises:
+            As `check_may_log_in`.
+        """
+        self.check_may_log_in(must_verify=must_verify, password_generation=password_generation)
+        return [AccountLoggedIn(session_id=session_id, method=method, over=over)]
 
     def approve_seller(self, *, by: UUID) -> list[AccountEvent]:
         """Let a seller in. Approving twice is approving once.
@@ -216,7 +355,7 @@ class Account(State, frozen=True, kw_only=True):
             ReasonInvalid: there is none, it is longer than 1000 characters, or holds control characters.
             SellerNotPending: it is no seller, or one who was let in.
         """
-        reason = _reason(reason)
+        reason = clean_reason(reason)
         self._check_application(decided=AccountStatus.REJECTED)
         if self.status is AccountStatus.REJECTED:
             return []
@@ -230,7 +369,12 @@ class Account(State, frozen=True, kw_only=True):
             )
 
 
-def _reason(text: str) -> str:
+def clean_reason(text: str) -> str:
+    """The words in which somebody is told why, trimmed.
+
+    Raises:
+        ReasonInvalid: there are none, more than 1000 characters, or control characters.
+    """
     reason = text.strip()
     if not 1 <= len(reason) <= REASON_CHARACTERS_MAXIMUM:
         raise ReasonInvalid(f"A reason has 1 to {REASON_CHARACTERS_MAXIMUM} characters.", "length")
@@ -250,14 +394,108 @@ def evolve(account: Account | None, event: AccountEvent, stream_id: UUID) -> Acc
             email=event.email,
             name=event.name,
             phone=event.phone,
+            locale=event.locale,
+            sessions=() if event.session_id is None else (event.session_id,),
         )
     assert account is not None, f"stream {stream_id} of an account begins with AccountRegistered"
     match event:
-        case SellerApproved():
-            return msgspec.structs.replace(account, status=AccountStatus.APPROVED)
-        case SellerRejected():
-            return msgspec.structs.replace(account, status=AccountStatus.REJECTED)
-        case SellerApplicationSubmitted() | AccountLoggedIn():
+        case SellerApplicationSubmitted():
             return account
+        case AccountLoggedIn():
+            kept = tuple(each for each in account.sessions if each not in event.over)
+            return replace(account, sessions=(*kept, event.session_id))
+        case AccountRenamed():
+            return replace(account, name=event.name)
+        case AvatarChanged():
+            return replace(account, avatar_url=event.url)
+        case PhoneVerified():
+            return replace(account, phone=event.phone, verified_phone=event.phone)
+        case ContactPhoneChanged():
+            same = event.phone is not None and event.phone == account.verified_phone
+            return replace(account, phone=event.phone, verified_phone=event.phone if same else None)
+    if isinstance(event, _Decided):
+        return _decided(account, event)
+    return _proved(account, event)
+
+
+_Decided = (
+    SellerApproved
+    | SellerRejected
+    | AccountSuspended
+    | AccountUnsuspended
+    | AccountRoleChanged
+    | AccountDeleted
+)
+
+
+def _decided(account: Account, event: _Decided) -> Account:
+    """What admins made of it."""
+    match event:
+        case SellerApproved():
+            return replace(account, status=AccountStatus.APPROVED)
+        case SellerRejected():
+            return replace(account, status=AccountStatus.REJECTED)
+        case AccountSuspended():
+            return replace(
+                account, status=AccountStatus.SUSPENDED, suspended_from=account.status, sessions=()
+            )
+        case AccountUnsuspended():
+            return replace(
+                account, status=account.suspended_from or AccountStatus.APPROVED, suspended_from=None
+            )
+        case AccountRoleChanged():
+            return replace(account, role=event.new_role, sessions=())
+        case AccountDeleted():
+            return Account(
+                account_id=account.account_id,
+                role=account.role,
+                status=AccountStatus.DELETED,
+                kind=account.kind,
+                password_generation=account.password_generation,
+                requests=account.requests,
+            )
         case _:
             assert_never(event)
+
+
+def _proved(
+    account: Account,
+    event: EmailVerificationRequested
+    | EmailVerified
+    | PasswordResetRequested
+    | PasswordResetPermitted
+    | PasswordReset
+    | PasswordChanged,
+) -> Account:
+    """What its owner has to prove, or has proved."""
+    match event:
+        case EmailVerificationRequested():
+            asked = replace(account, requests=account.requests + 1)
+            if event.method is not MailedProof.LINK:
+                # Whether a code is right is known where it is kept.
+                return asked
+            return replace(asked, verification=_pending(asked, event.method, event.expires_at))
+        case EmailVerified():
+            return replace(account, email_verified=True, verification=None)
+        case PasswordResetRequested():
+            asked = replace(account, requests=account.requests + 1)
+            return replace(asked, reset=_pending(asked, event.channel, event.expires_at))
+        case PasswordResetPermitted():
+            asked = replace(account, requests=account.requests + 1)
+            return replace(asked, reset=_pending(asked, MailedProof.OTP, event.expires_at))
+        case PasswordReset():
+            return _with_new_password(account, sessions=())
+        case PasswordChanged():
+            kept = tuple(each for each in account.sessions if each == event.kept_session_id)
+            return _with_new_password(account, sessions=kept)
+        case _:
+            assert_never(event)
+
+
+def _pending(account: Account, channel: MailedProof, expires_at: datetime) -> Pending:
+    return Pending(number=account.requests, channel=channel, expires_at=expires_at)
+
+
+def _with_new_password(account: Account, *, sessions: tuple[UUID, ...]) -> Account:
+    generation = account.password_generation + 1
+    return replace(account, password_generation=generation, sessions=sessions, reset=None)

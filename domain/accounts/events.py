@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import ClassVar, TypeAlias
 from uuid import UUID
 
-from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, RegistrationChannel, Role
+from domain.accounts.roles import (
+    AccountKind,
+    AccountStatus,
+    LoginMethod,
+    MailedProof,
+    RegistrationChannel,
+    Role,
+)
 from domain.shared.events import DomainEvent
 from domain.shared.personal import OptionalPersonalText
 
@@ -16,7 +23,10 @@ from domain.shared.personal import OptionalPersonalText
 
 
 class AccountRegistered(DomainEvent, frozen=True, kw_only=True):
-    """Somebody has an account from now on. `email` is lower case, `phone` E.164; at least one of them is there."""
+    """Somebody has an account from now on. `email` is lower case, `phone` E.164; at least one of them is there.
+
+    `session_id` is the session that came with it, `locale` the language that they were addressed in.
+    """
 
     email: OptionalPersonalText = None
     name: OptionalPersonalText = None
@@ -25,6 +35,31 @@ class AccountRegistered(DomainEvent, frozen=True, kw_only=True):
     status: AccountStatus
     kind: AccountKind
     channel: RegistrationChannel
+    terms_accepted_at: datetime | None = None
+    locale: str | None = None
+    session_id: UUID | None = None
+
+
+class EmailVerificationRequested(DomainEvent, frozen=True, kw_only=True):
+    """A link or a code is on its way to the account's email address; by it the address can be verified until then.
+
+    A newer link makes the older ones void.
+    """
+
+    method: MailedProof
+    expires_at: datetime
+
+
+class EmailVerified(DomainEvent, frozen=True, kw_only=True):
+    """The owner has shown that the mailbox is theirs."""
+
+    method: MailedProof
+
+
+class PhoneVerified(DomainEvent, frozen=True, kw_only=True):
+    """The owner has shown that this phone is theirs: they sign in by it, and nobody else does."""
+
+    phone: OptionalPersonalText = None
 
 
 class SellerApplicationSubmitted(DomainEvent, frozen=True, kw_only=True):
@@ -47,14 +82,121 @@ class SellerRejected(DomainEvent, frozen=True, kw_only=True):
 
 
 class AccountLoggedIn(DomainEvent, frozen=True, kw_only=True):
-    """The owner proved who they are and got a new session."""
+    """The owner proved who they are and got a new session.
+
+    `over` are sessions that the account need not keep in mind any more: they ended before.
+    """
 
     session_id: UUID
     method: LoginMethod
+    over: tuple[UUID, ...] = ()
+
+
+class PasswordChangedBy(StrEnum):
+    """Who changed a password that was known."""
+
+    SELF = "self"
+
+
+class PasswordChanged(DomainEvent, frozen=True, kw_only=True):
+    """The owner, who knew the old password, signs in with a new one. Only the session they did it in goes on."""
+
+    by: PasswordChangedBy
+    kept_session_id: UUID | None = None
+
+
+class PasswordResetRequested(DomainEvent, frozen=True, kw_only=True):
+    """Somebody said that they forgot the password: a link or a code is on its way to the account's email address.
+
+    It makes all earlier ones void, and is good until `expires_at` itself.
+    """
+
+    channel: MailedProof
+    expires_at: datetime
+
+
+class PasswordResetPermitted(DomainEvent, frozen=True, kw_only=True):
+    """The code was right: whoever gave it got a ticket, by which a new password can be set until `expires_at`."""
+
+    expires_at: datetime
+
+
+class PasswordReset(DomainEvent, frozen=True, kw_only=True):
+    """A new password was set by a link or a ticket. All sessions are over."""
+
+    channel: MailedProof
+
+
+class AccountRenamed(DomainEvent, frozen=True, kw_only=True):
+    """The owner wants to be called otherwise."""
+
+    name: OptionalPersonalText = None
+
+
+class AvatarChanged(DomainEvent, frozen=True, kw_only=True):
+    """The owner has another picture; none, when `url` is `None`. `media_id` is there when the picture lies with us.
+
+    A picture shows a person, and its address often names one: it is personal data.
+    """
+
+    media_id: UUID | None = None
+    url: OptionalPersonalText = None
+
+
+class ContactPhoneChanged(DomainEvent, frozen=True, kw_only=True):
+    """The owner can be called at another number, which nobody has verified; at none, when it is `None`."""
+
+    phone: OptionalPersonalText = None
+
+
+class AccountSuspended(DomainEvent, frozen=True, kw_only=True):
+    """An admin took it from an account to do anything. All its sessions are over."""
+
+    by: UUID
+    reason: str | None = None
+
+
+class AccountUnsuspended(DomainEvent, frozen=True, kw_only=True):
+    """An admin gave a suspended account back what it was before."""
+
+    by: UUID
+
+
+class AccountRoleChanged(DomainEvent, frozen=True, kw_only=True):
+    """A super admin made an account something else. All its sessions are over."""
+
+    old_role: Role
+    new_role: Role
+    by: UUID
+
+
+class AccountDeleted(DomainEvent, frozen=True, kw_only=True):
+    """An account is no more: its person is forgotten, its email address and phone are free for others."""
+
+    by: UUID
+    reason: str | None = None
 
 
 AccountEvent: TypeAlias = (
-    AccountRegistered | SellerApplicationSubmitted | SellerApproved | SellerRejected | AccountLoggedIn
+    AccountRegistered
+    | EmailVerificationRequested
+    | EmailVerified
+    | PhoneVerified
+    | SellerApplicationSubmitted
+    | SellerApproved
+    | SellerRejected
+    | AccountLoggedIn
+    | PasswordChanged
+    | PasswordResetRequested
+    | PasswordResetPermitted
+    | PasswordReset
+    | AccountRenamed
+    | AvatarChanged
+    | ContactPhoneChanged
+    | AccountSuspended
+    | AccountUnsuspended
+    | AccountRoleChanged
+    | AccountDeleted
 )
 
 # --- session: one stream a session -------------------------------------------------------------------------
@@ -64,6 +206,15 @@ class SessionEnding(StrEnum):
     """Why a session is over before its time."""
 
     LOGOUT = "logout"
+    ALL_SESSIONS = "all_sessions"
+    SUSPENDED = "suspended"
+    PASSWORD = "password"  # noqa: S105 - the name of a reason
+    ROLE = "role"
+    REUSE = "reuse"
+    DELETED = "deleted"
+    ADMIN = "admin"
+    LIMIT = "limit"
+    """The account signed in more often than it may have sessions, and this one was prolonged the longest ago."""
 
 
 class SessionOpened(DomainEvent, frozen=True, kw_only=True):
@@ -81,6 +232,21 @@ class SessionOpened(DomainEvent, frozen=True, kw_only=True):
     user_agent: OptionalPersonalText = None
 
 
+class RefreshTokenRotated(DomainEvent, frozen=True, kw_only=True):
+    """The session is prolonged until `expires_at`: its refresh token was used, and the next one takes its place."""
+
+    old_jti_hash: str
+    new_jti_hash: str
+    expires_at: datetime
+    rotated_at: datetime
+
+
+class RefreshTokenReuseDetected(DomainEvent, frozen=True, kw_only=True):
+    """A refresh token was shown that had been used before: somebody has a copy of it (requirements TOK-10)."""
+
+    jti_hash: str
+
+
 class SessionRevoked(DomainEvent, frozen=True, kw_only=True):
     """No token of this session opens any door from now on."""
 
@@ -88,7 +254,7 @@ class SessionRevoked(DomainEvent, frozen=True, kw_only=True):
     reason: SessionEnding
 
 
-SessionEvent: TypeAlias = SessionOpened | SessionRevoked
+SessionEvent: TypeAlias = SessionOpened | RefreshTokenRotated | RefreshTokenReuseDetected | SessionRevoked
 
 # --- security log: one stream an identifier and day --------------------------------------------------------
 
@@ -113,4 +279,22 @@ class LoginFailed(DomainEvent, frozen=True, kw_only=True):
     ip: OptionalPersonalText = None
 
 
-SecurityLogEvent: TypeAlias = LoginFailed
+class ProofPurpose(StrEnum):
+    """What a link or a code by mail is for."""
+
+    VERIFICATION = "verification"
+    RESET = "reset"
+
+
+class ProofDenied(DomainEvent, frozen=True, kw_only=True):
+    """Somebody asked to have a link or a code mailed to an address that gets none; they were answered as if it did.
+
+    Whether the identifier has an account is not told. The address that it came from is sealed as in `LoginFailed`.
+    """
+
+    identifier_hash: str
+    purpose: ProofPurpose
+    ip: OptionalPersonalText = None
+
+
+SecurityLogEvent: TypeAlias = LoginFailed | ProofDenied

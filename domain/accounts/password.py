@@ -11,18 +11,21 @@ PASSWORD_CHARACTERS_MAXIMUM: Final = 255
 class PasswordUnfit(InvalidInput):
     """A password that no account may have."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, field: str) -> None:
         """The password is never echoed."""
-        super().__init__(message, problems=[Problem("password", message, "length")])
+        super().__init__(message, problems=[Problem(field, message, "length")])
 
 
-def check_password(password: str) -> None:
+def check_password(password: str, *, field: str = "password") -> None:
     """Let a password through that an account may have. It is taken as it is: spaces at its ends belong to it.
+
+    `field` is the name of the field in requests.
 
     Raises:
         PasswordUnfit: it has not 8 to 255 characters.
     """
     if not PASSWORD_CHARACTERS_MINIMUM <= len(password) <= PASSWORD_CHARACTERS_MAXIMUM:
         raise PasswordUnfit(
-            f"A password has {PASSWORD_CHARACTERS_MINIMUM} to {PASSWORD_CHARACTERS_MAXIMUM} characters."
+            f"A password has {PASSWORD_CHARACTERS_MINIMUM} to {PASSWORD_CHARACTERS_MAXIMUM} characters.",
+            field,
         )

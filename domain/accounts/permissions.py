@@ -4,7 +4,7 @@ What is left to owners (their own listings, orders, figures) needs no permission
 decides itself (RBAC-02).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -47,3 +47,27 @@ def permits(role: str | None, permission: Permission) -> bool:
         return False
     held = PERMISSIONS[Role(role)]
     return permission in held or Permission.EVERYTHING in held
+
+
+def grantable(role: str) -> frozenset[Permission]:
+    """What somebody of this role may give to an API key of theirs (requirements KEY-01).
+
+    `*` stands for all that the role holds, and only admins and super admins may give it.
+    """
+    held = frozenset(each for each in Permission if permits(role, each))
+    return held | {Permission.EVERYTHING} if role in {Role.ADMIN, Role.SUPER_ADMIN} else held
+
+
+def permitted_to_key(given: Iterable[str], *, issued_as: str, role: str) -> frozenset[Permission]:
+    """What a key may do: what it was given, as far as its owner held it on issuing it and holds it now.
+
+    A demotion shrinks a key and a promotion does not widen it: `*` is no more than what the role `issued_as` holds.
+    """
+    named = frozenset(given)
+    return frozenset(
+        each
+        for each in Permission
+        if (each in named or Permission.EVERYTHING in named)
+        and permits(issued_as, each)
+        and permits(role, each)
+    )

@@ -22,6 +22,8 @@ class AccountKind(StrEnum):
 
     CUSTOMER = "customer"
     SELLER = "seller"
+    INFLUENCER = "influencer"
+    SALON = "salon"
     STAFF = "staff"
 
 
@@ -42,6 +44,7 @@ class RegistrationChannel(StrEnum):
     """By which door an account came in."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a door, not a key
+    PHONE_OTP = "phone_otp"
     BOOTSTRAP = "bootstrap"
 
 
@@ -49,3 +52,11 @@ class LoginMethod(StrEnum):
     """By what somebody proved who they are."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a way, not a key
+    PHONE_OTP = "phone_otp"
+
+
+class MailedProof(StrEnum):
+    """What is mailed to somebody, who shows by it that the mailbox is theirs: a code to type, or a link to follow."""
+
+    OTP = "otp"
+    LINK = "link"

@@ -1,11 +1,18 @@
 """The security log: failed attempts to sign in, one stream an identifier and day (requirements ACC-17)."""
 
 from datetime import datetime
+from typing import assert_never
 from uuid import UUID
 
 import msgspec
 
-from domain.accounts.events import LoginFailed, LoginFailureClass, SecurityLogEvent
+from domain.accounts.events import (
+    LoginFailed,
+    LoginFailureClass,
+    ProofDenied,
+    ProofPurpose,
+    SecurityLogEvent,
+)
 from domain.shared.claims import derived_id
 from domain.shared.events import State
 
@@ -16,10 +23,11 @@ def security_log_id(identifier_hash: str, at: datetime) -> UUID:
 
 
 class SecurityLog(State, frozen=True, kw_only=True):
-    """How often sign-in failed for one identifier on one day."""
+    """How often sign-in failed for one identifier on one day, and how often it asked for mails that it does not get."""
 
     log_id: UUID
-    failures: int
+    failures: int = 0
+    denied: int = 0
 
     @property
     def stream_id(self) -> UUID:
@@ -33,10 +41,21 @@ class SecurityLog(State, frozen=True, kw_only=True):
         """Note one failed attempt, from an address that may be unknown."""
         return [LoginFailed(identifier_hash=identifier_hash, reason_class=reason_class, ip=ip)]
 
+    @staticmethod
+    def proof_denied(
+        *, identifier_hash: str, purpose: ProofPurpose, ip: str | None
+    ) -> list[SecurityLogEvent]:
+        """Note that a link or a code was asked for in vain."""
+        return [ProofDenied(identifier_hash=identifier_hash, purpose=purpose, ip=ip)]
+
 
 def evolve(log: SecurityLog | None, event: SecurityLogEvent, stream_id: UUID) -> SecurityLog:
     """Fold one recorded fact into the state."""
-    assert isinstance(event, LoginFailed), f"{type(event).__name__} is no event of a security log"
-    if log is None:
-        return SecurityLog(log_id=stream_id, failures=1)
-    return msgspec.structs.replace(log, failures=log.failures + 1)
+    log = log or SecurityLog(log_id=stream_id)
+    match event:
+        case LoginFailed():
+            return msgspec.structs.replace(log, failures=log.failures + 1)
+        case ProofDenied():
+            return msgspec.structs.replace(log, denied=log.denied + 1)
+        case _:
+            assert_never(event)

@@ -8,7 +8,8 @@ The lifetime of an answer bounds how old it can be when the beginning of an epoc
 Redis, a read model was rebuilt beside the one that served, or the database that is read is a replica that lags.
 
 Redis only helps: without it every question goes to the database. No reader waits for it longer than `PATIENCE_SECONDS`, and
-after a failure it is not asked for `PAUSE_SECONDS`.
+after a failure it is not asked for a while. One that comes back empty has lost the epoch with the answers: nothing is kept
+until the projector has noticed, and has begun another one.
 """
 
 import asyncio
@@ -19,18 +20,17 @@ from typing import Any, Final
 
 import msgspec
 import redis as synchronous
-import structlog
 from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from infrastructure.cache.absence import Absence
 from infrastructure.security.secrets import Secret
 
 EPOCH_KEY: Final = "daftar:catalogue:epoch"
 TTL_SECONDS: Final = 60
 PATIENCE_SECONDS: Final = 0.05
-PAUSE_SECONDS: Final = 1.0
 ANSWER_BYTES_MAXIMUM: Final = 1_000_000
 """Longer answers are not kept; a page of the longest listings is far below."""
 
@@ -40,8 +40,8 @@ READ_MODELS: Final = frozenset({"account_directory", "catalogue_search", "catego
 PROJECTOR_CONNECT_SECONDS: Final = 0.5
 PROJECTOR_ANSWER_SECONDS: Final = 0.25
 PROJECTOR_PAUSE_SECONDS: Final = 2.0
-
-log: Final = structlog.get_logger(__name__)
+PROJECTOR_LOOK_SECONDS: Final = 2.0
+"""How often the projector looks whether the epoch is still there."""
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -90,19 +90,19 @@ class CatalogueCache:
         self._namespace = namespace
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
-        self._skip_until = 0.0
+        self._absence = Absence("catalogue_cache_away", "catalogue_cache_back", monotonic=monotonic)
 
     @property
     def is_away(self) -> bool:
         """Whether nothing is kept now: it is switched off, or Redis was away a moment ago."""
-        return self._redis is None or self._monotonic() < self._skip_until
+        return self._redis is None or self._absence.lasts
 
     async def get(self, route: str, asked: object) -> Looked:
         """Look for the answer to a question; to be called before the read models are read. Never raises because of Redis.
 
         `asked` is everything that the answer depends on, as values that msgspec encodes; equal questions share an answer.
         """
-        if self._redis is None or self.is_away:
+        if self._redis is None or not self._absence.may_ask():
             return Looked(key="")
         key = self._key(route, asked)
         began = self._monotonic()
@@ -110,8 +110,9 @@ class CatalogueCache:
             async with asyncio.timeout(self._patience_seconds):
                 found: Any = await self._redis.mget(EPOCH_KEY, key)
         except (RedisError, OSError, TimeoutError) as error:
-            self._rest(error)
+            self._absence.begin(error)
             return Looked(key=key)
+        self._absence.end()
         epoch, kept = found
         left = self._patience_seconds - (self._monotonic() - began)
         return Looked(key=key, epoch=epoch, answer=_good(kept, epoch), patience_seconds=left)
@@ -127,18 +128,13 @@ class CatalogueCache:
             async with asyncio.timeout(looked.patience_seconds):
                 await self._redis.set(looked.key, kept, ex=self._ttl_seconds)
         except (RedisError, OSError, TimeoutError) as error:
-            self._rest(error)
+            self._absence.begin(error)
 
     def _key(self, route: str, asked: object) -> str:
         # What visitors search for is their own business: Redis sees a digest.
         question = msgspec.msgpack.encode((route, asked))
         digest = hashlib.blake2b(question, digest_size=16, key=self._namespace)
         return f"daftar:catalogue:{digest.hexdigest()}"
-
-    def _rest(self, error: Exception) -> None:
-        if not self.is_away:
-            log.warning("catalogue_cache_away", error=type(error).__name__)
-        self._skip_until = self._monotonic() + PAUSE_SECONDS
 
 
 def _good(kept: bytes | None, epoch: bytes | None) -> Answer | None:
@@ -154,7 +150,8 @@ def _good(kept: bytes | None, epoch: bytes | None) -> Answer | None:
 class CatalogueEpochs:
     """Begins new epochs; belongs to the projector, which works synchronously in a thread of its own.
 
-    An epoch that could not be begun is owed, and tried again with the next call after a pause.
+    An epoch that could not be begun is owed, and tried again with the next call after a pause. One that was lost with
+    Redis's memory is begun anew within `PROJECTOR_LOOK_SECONDS`, though nothing has changed: without it nothing is kept.
     """
 
     def __init__(self, url: Secret, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -169,28 +166,39 @@ class CatalogueEpochs:
         self._monotonic = monotonic
         # Whoever projected before may have died between the commit and the new epoch.
         self._owed = True
-        self._away = False
-        self._skip_until = 0.0
+        self._look_at = 0.0
+        self._absence = Absence(
+            "catalogue_epoch_not_begun",
+            "catalogue_epoch_begun",
+            pause_seconds=PROJECTOR_PAUSE_SECONDS,
+            monotonic=monotonic,
+        )
 
     def on_progress(self, changed: frozenset[str]) -> None:
         """Begin a new epoch if one of these read models is in the catalogue, or one is owed. Never raises because of Redis."""
         self._owed = self._owed or not READ_MODELS.isdisjoint(changed)
-        if not self._owed or self._monotonic() < self._skip_until:
+        if not self._owed and self._monotonic() < self._look_at:
+            return
+        if not self._absence.may_ask():
             return
         try:
-            with self._redis.pipeline(transaction=True) as both:
-                # A counter that was lost goes on from the clock: no epoch comes twice while answers of it are kept.
-                both.set(EPOCH_KEY, time.time_ns() // 1000, nx=True)
-                both.incr(EPOCH_KEY)
-                both.execute()
+            if self._owed or not self._redis.exists(EPOCH_KEY):
+                self._begin()
         except (RedisError, OSError) as error:
-            if not self._away:
-                log.warning("catalogue_epoch_not_begun", error=type(error).__name__)
-            self._away = True
-            self._skip_until = self._monotonic() + PROJECTOR_PAUSE_SECONDS
+            # It may come back empty.
+            self._owed = True
+            self._absence.begin(error)
             return
         self._owed = False
-        self._away = False
+        self._look_at = self._monotonic() + PROJECTOR_LOOK_SECONDS
+        self._absence.end()
+
+    def _begin(self) -> None:
+        with self._redis.pipeline(transaction=True) as both:
+            # A counter that was lost goes on from the clock: no epoch comes twice while answers of it are kept.
+            both.set(EPOCH_KEY, time.time_ns() // 1000, nx=True)
+            both.incr(EPOCH_KEY)
+            both.execute()
 
     def close(self) -> None:
         """Give the connection back."""

@@ -4,8 +4,8 @@ A window begins with the first request of a partition and ends after its length;
 so that asking again and again does not lengthen the wait. Counting and comparing is one step in Redis, so that many
 processes together never let more through than the quota.
 
-Redis is never waited for longer than `PATIENCE_SECONDS`, and after a failure not asked for `PAUSE_SECONDS`: until
-then each process counts by itself.
+Redis is never waited for longer than `PATIENCE_SECONDS`, and after a failure not asked for a while: until then each process
+counts by itself. A Redis that comes back empty has forgotten the windows: they begin anew.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infrastructure.cache.absence import Absence
+
 PATIENCE_SECONDS: Final = 0.05
-PAUSE_SECONDS: Final = 1.0
 PARTITIONS_MAXIMUM: Final = 100_000
 """How many partitions one process counts by itself; beyond that, the oldest windows are forgotten."""
 
@@ -45,8 +45,6 @@ else
 end
 return {1, used + 1, left}
 """
-
-log: Final = structlog.get_logger(__name__)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,36 +87,44 @@ class RateLimits:
         self,
         redis: Redis | None,
         *,
+        namespace: bytes = b"",
         monotonic: Callable[[], float] = time.monotonic,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """`monotonic` gives seconds that never go back; Redis is never waited for longer than `patience_seconds`."""
+        """`monotonic` gives seconds that never go back; Redis is never waited for longer than `patience_seconds`.
+
+        `namespace` (at most 64 bytes) is the same in all processes of an installation and secret: it keys the digests that
+        stand for callers, and keeps two installations on one Redis from counting each other's.
+        """
+        self._namespace = namespace
         self._patience_seconds = patience_seconds
         self._take_in_redis = redis.register_script(_TAKE) if redis is not None else None
         self._monotonic = monotonic
-        self._skip_until = 0.0
+        self._absence = Absence("rate_limits_without_redis", "rate_limits_with_redis", monotonic=monotonic)
         self._local: dict[str, tuple[int, float]] = {}
 
     @property
     def counts_alone(self) -> bool:
         """Whether this process counts by itself now, because Redis is not there or was away a moment ago."""
-        return self._take_in_redis is None or self._monotonic() < self._skip_until
+        return self._take_in_redis is None or self._absence.lasts
 
     async def take(self, policy: Policy, partition: str) -> Verdict:
         """Count one request of a partition (an address, an account); never raises because of Redis."""
         # Addresses and emails are personal data: Redis sees a digest.
-        digest = hashlib.blake2b(partition.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(
+            partition.encode("utf-8", "surrogatepass"), digest_size=16, key=self._namespace
+        ).hexdigest()
         key = f"daftar:limit:{policy.name}:{digest}"
-        if self._take_in_redis is not None and self._monotonic() >= self._skip_until:
+        if self._take_in_redis is not None and self._absence.may_ask():
             window_ms = max(1, round(policy.window.total_seconds() * 1000))
             try:
                 async with asyncio.timeout(self._patience_seconds):
                     answer: Any = await self._take_in_redis(keys=[key], args=[policy.quota, window_ms])
-                return _verdict(policy, allowed=answer[0] == 1, used=int(answer[1]), left=answer[2] / 1000)
             except (RedisError, OSError, TimeoutError) as error:
-                if not self.counts_alone:
-                    log.warning("rate_limits_without_redis", error=type(error).__name__)
-                self._skip_until = self._monotonic() + PAUSE_SECONDS
+                self._absence.begin(error)
+            else:
+                self._absence.end()
+                return _verdict(policy, allowed=answer[0] == 1, used=int(answer[1]), left=answer[2] / 1000)
         return self._take_alone(policy, key)
 
     def _take_alone(self, policy: Policy, key: str) -> Verdict:

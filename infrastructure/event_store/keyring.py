@@ -96,12 +96,19 @@ class Keyring:
         """Drop a key from memory, so that it is looked up anew."""
         self._keys.pop(subject_id, None)
 
+    def destroyed(self, subject_id: UUID) -> None:
+        """The person was erased: their key opens nothing any more, here either, and no other takes its place."""
+        self._keys[subject_id] = None
+        self._trim()
+
     def unwrapped(self, rows: Iterable[tuple[UUID, str | None]]) -> None:
         """Take over rows of `data_keys`; a row without a wrapped key is a destroyed one."""
         for subject_id, wrapped in rows:
-            self._keys[subject_id] = (
-                None if wrapped is None else DataKey(subject_id, self._wrapper.unwrap(wrapped, subject_id))
-            )
+            if wrapped is None:
+                self._keys[subject_id] = None
+            elif self._keys.get(subject_id, subject_id) is not None:
+                # What was read before a key was destroyed may arrive after it: gone is gone.
+                self._keys[subject_id] = DataKey(subject_id, self._wrapper.unwrap(wrapped, subject_id))
         self._trim()
 
     async def load(self, connection: psycopg.AsyncConnection[Any], subjects: Iterable[UUID]) -> None:

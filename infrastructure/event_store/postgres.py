@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.shared.command import StoreUnavailable
@@ -20,6 +19,8 @@ from infrastructure.security.cipher import KeyWrapper
 
 CHANNEL = "daftar_log"
 """On this channel readers are told that the log has grown. A hint only: they also poll."""
+
+_NOTIFY = f"NOTIFY {CHANNEL}".encode()
 
 _ANSWER = b"daftar answer to "
 
@@ -38,6 +39,12 @@ _LOAD = """
         WHERE e.originator_id = wanted.id AND e.originator_version > coalesce(snapshot.originator_version, 0)
     ) AS event ON true
     ORDER BY wanted.id, event.originator_version
+"""
+
+_FORGET = "SELECT forget_people(%b)"
+
+_FIND_CREDENTIAL = """
+    SELECT owner_id, value FROM credentials WHERE name = %s AND substring(value FROM 1 FOR 32) = %s
 """
 
 _SNAPSHOT = """
@@ -93,10 +100,11 @@ async def open_pool(
 
 
 class _Encoded(msgspec.Struct, frozen=True, gc=False):
-    """What `append` sends, and the keys that it makes (person -> group, key, wrapped key)."""
+    """What `append` sends, the keys that it makes (person -> group, key, wrapped key), and whom it erases (group, person)."""
 
     parameters: tuple[arrays.BinaryArray, ...]
     fresh: Mapping[UUID, tuple[int, DataKey, str]]
+    erasures: Sequence[tuple[int, UUID]] = ()
 
 
 class PostgresEventStore:
@@ -187,6 +195,13 @@ class PostgresEventStore:
             row = await cursor.fetchone()
         return None if row is None else bytes(row[0])
 
+    async def find_credential(self, name: str, beginning: bytes) -> tuple[UUID, bytes] | None:
+        """Whose secret of this name begins with these 32 bytes (a digest), and the whole of it."""
+        async with store_errors(), self._pool.connection() as connection:
+            cursor = await connection.execute(_FIND_CREDENTIAL, (name, beginning))
+            row = await cursor.fetchone()
+        return None if row is None else (row[0], bytes(row[1]))
+
     async def head(self) -> int:
         """The position of the newest event, 0 when there is none."""
         async with store_errors(), self._pool.connection() as connection:
@@ -203,7 +218,8 @@ class PostgresEventStore:
         if not any(group.writes for group in groups):
             return Prepared(groups)
         fresh = await self._make_keys_ready(groups)
-        return Prepared(groups, _Encoded(self._parameters(groups, fresh), fresh))
+        erasures = [(number, person) for number, group in enumerate(groups) for person in group.erasures]
+        return Prepared(groups, _Encoded(self._parameters(groups, fresh), fresh, erasures))
 
     async def append(self, prepared: Prepared) -> list[int | None]:
         """One call, one commit. Groups that only ask whether their checks hold take no lock."""
@@ -212,11 +228,12 @@ class PostgresEventStore:
             if encoded is None:
                 return await self._check(connection, groups)
             assert isinstance(encoded, _Encoded), "prepared by another store"
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(APPEND, encoded.parameters, prepare=True)
-            row = await cursor.fetchone()
-        assert row is not None, "append() returns one row"
-        base, lost = row[0], set(row[1])
+            if encoded.erasures:
+                async with connection.transaction():
+                    base, lost = await self._write(connection, encoded)
+                    await self._erase(connection, [one for group, one in encoded.erasures if group not in lost])
+            else:
+                base, lost = await self._write(connection, encoded)
         positions: list[int | None] = []
         position = base
         for number, group in enumerate(groups):
@@ -228,9 +245,26 @@ class PostgresEventStore:
         for number, key, _ in encoded.fresh.values():
             if number not in lost:
                 self._codec.keyring.remember(key)
+        for number, person in encoded.erasures:
+            if number not in lost:
+                self._codec.keyring.destroyed(person)
         if position > base:
             self._tell_readers()
         return positions
+
+    async def _write(
+        self, connection: psycopg.AsyncConnection[Any], encoded: _Encoded
+    ) -> tuple[int, set[int]]:
+        """The position before the first event that was written, and the groups that were left out."""
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(APPEND, encoded.parameters, prepare=True)
+        row = await cursor.fetchone()
+        assert row is not None, "append() returns one row"
+        return row[0], set(row[1])
+
+    async def _erase(self, connection: psycopg.AsyncConnection[Any], people: Sequence[UUID]) -> None:
+        """Destroy keys, credentials and kept answers, still under the head's lock: no group can come in between."""
+        await connection.cursor(binary=True).execute(_FORGET, (arrays.Uuids(people),))
 
     async def _check(
         self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]
@@ -402,7 +436,7 @@ class PostgresEventStore:
             self._notify_again = False
             try:
                 async with self._pool.connection() as connection:
-                    await connection.execute(sql.SQL("NOTIFY {}").format(sql.Identifier(CHANNEL)))
+                    await connection.execute(_NOTIFY)
             except (psycopg.Error, PoolTimeout, PoolClosed):
                 return  # A hint only: readers poll, too.
 

@@ -1,11 +1,12 @@
 """Mail over SMTP submission (RFC 5321, RFC 8314): one connection a mail, TLS wherever a password or a stranger is near."""
 
+import asyncio
 import ssl
 from email.message import EmailMessage
 from ipaddress import ip_address
+from types import TracebackType
 from typing import Final
 
-import aiosmtplib
 import structlog
 from aiosmtplib import (
     SMTP,
@@ -74,7 +75,7 @@ class SmtpMailer:
     def _server(self) -> SMTP:
         settings = self._settings
         near = _is_near(settings.host)
-        return aiosmtplib.SMTP(
+        return _Connection(
             hostname=settings.host,
             port=settings.port,
             username=settings.user,
@@ -86,6 +87,23 @@ class SmtpMailer:
             # Our own name is not looked up: that can take seconds.
             local_hostname="localhost",
         )
+
+
+class _Connection(SMTP):
+    """A connection that is dropped at once when whoever uses it is cancelled.
+
+    The library would say QUIT even then. In the middle of a mail no server answers that, nor does one that hangs: the one
+    who is to stop would wait until the time for an answer is up.
+    """
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the session in order, unless nobody waits for it any more."""
+        if isinstance(error, asyncio.CancelledError):
+            self.close()
+        else:
+            await super().__aexit__(kind, error, trace)
 
 
 def _is_near(host: str) -> bool:

@@ -24,10 +24,14 @@ log = structlog.get_logger(__name__)
 CONNECT_SECONDS: Final = 5.0
 REQUEST_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 2.0
+PING_SECONDS: Final = 2
+PINGS_UNANSWERED: Final = 2
+"""A server that answers none of so many pings in a row hangs, or is gone: the connection is over."""
+
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 STEADY_SECONDS: Final = 10.0
-"""Work that breaks off sooner has not come back: pauses go on growing, and nothing more is logged."""
+"""Work that breaks off sooner goes on from the pauses that it had reached: flapping is not busy."""
 
 T = TypeVar("T")
 
@@ -70,12 +74,18 @@ async def first_of(work: Coroutine[Any, Any, T], *ends: asyncio.Event) -> tuple[
             return (task.result(),)
         return None
     finally:
+        # Even whoever is cancelled while waiting here has seen how the work ended.
+        task.add_done_callback(_seen)
         for each in (task, *waits):
             if not each.done():
                 each.cancel()
         await asyncio.wait({task, *waits})
-        if not task.cancelled():
-            task.exception()  # Seen, when the work failed while it was being cancelled.
+
+
+def _seen(task: asyncio.Future[Any]) -> None:
+    """Work that fails while it is being cancelled is no news to anybody."""
+    if not task.cancelled():
+        task.exception()
 
 
 @asynccontextmanager
@@ -103,8 +113,8 @@ async def connected(nats_url: str, *, name: str) -> AsyncIterator[Connected]:
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 connect_timeout=2,
-                ping_interval=5,
-                max_outstanding_pings=2,
+                ping_interval=PING_SECONDS,
+                max_outstanding_pings=PINGS_UNANSWERED,
                 closed_cb=closed,
                 error_cb=error,
             )
@@ -161,7 +171,7 @@ async def keep_at(
             if began and time.monotonic() - began[-1] > STEADY_SECONDS:
                 failures = 0
             failures += 1
-            if failures == 1:
+            if not told:
                 log.warning(f"{name}_interrupted", reason=described(error))
                 told = True
             await pause(failures, stopped)

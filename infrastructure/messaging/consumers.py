@@ -8,7 +8,7 @@ from application.notifications.policies import MAILED
 from application.notifications.ports import Commands, History, Mailer, MailRefused
 from application.notifications.post import PostOffice
 from application.payments.desk import PaymentDesk
-from application.payments.ports import GatewayRegistry
+from application.payments.ports import GatewayRegistry, ProviderAway
 from application.payouts.policies import accrue_when_delivered
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command
@@ -30,6 +30,11 @@ from infrastructure.settings import Settings
 
 Policy = Callable[[Recorded], Sequence[Command]]
 """Whenever this happened, ask for that: pure."""
+
+
+class RefundPostponed(Exception):
+    """The provider gave no money back this time."""
+
 
 EARNINGS: Final[tuple[type[DomainEvent], ...]] = (OrderDelivered,)
 """The facts that sellers earn by."""
@@ -85,12 +90,17 @@ def earnings_workflow(*, history: History, commands: Commands, names: StreamName
 
 
 def refunds_workflow(desk: PaymentDesk, *, history: History, names: StreamNames = DAFTAR) -> Workflow:
-    """The workflow that has providers give money back; a provider that is away is asked again later."""
+    """The workflow that has providers give money back. A provider that is away is asked again a bounded number of times:
+    unlike the log it may stay away for days, and must not hold up the refunds of all others meanwhile.
+    """
 
     async def handle(incoming: Incoming) -> None:
         recorded = await the_fact(history, incoming)
         if isinstance(recorded.event, RefundRequested):
-            await desk.carry_out_refund(recorded.stream_id, recorded.event.refund_id)
+            try:
+                await desk.carry_out_refund(recorded.stream_id, recorded.event.refund_id)
+            except ProviderAway as error:
+                raise RefundPostponed(f"{error.code}: {error.message}") from error
 
     return Workflow(name="refunds", subjects=(names.of_class(RefundRequested),), handle=handle)
 

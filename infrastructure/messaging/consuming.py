@@ -35,8 +35,8 @@ from infrastructure.messaging.streams import DAFTAR, StreamNames, ensure_streams
 
 log = structlog.get_logger(__name__)
 
-FETCH_SECONDS: Final = 30.0
-"""How long one request for a message waits at the server."""
+FETCH_SECONDS: Final = 10.0
+"""How long one request for a message waits at the server. A consumer that was deleted meanwhile is noticed by the next."""
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ saved in the database serves where the stream's messages have all expired, and t
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -37,6 +38,9 @@ WINDOW: Final = 256
 
 ACK_SECONDS: Final = 10.0
 STAND_BY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 10.0
+"""How often a publisher that has nothing to publish looks whether the stream is still as it left it."""
+
 HEADER_ROOM: Final = 4096
 """What headers may take of the longest message."""
 
@@ -87,14 +91,19 @@ class Publisher:
                 log.info("publisher_leads", position=position)
                 under_way()
                 await tail.listen()
+                look_at = time.monotonic() + LOOK_SECONDS
                 while not stopped.is_set():
                     if broker.lost.is_set():
                         raise NatsAway("The connection to NATS broke.")
                     events = await tail.read(position, self._window)
                     if events:
                         position, sequence = await self._publish(tail, broker, events, sequence)
-                    else:
+                        look_at = time.monotonic() + LOOK_SECONDS
+                    elif time.monotonic() < look_at:
                         await tail.wait()
+                    else:
+                        await broker.unless_lost(self._expect(broker, sequence))
+                        look_at = time.monotonic() + LOOK_SECONDS
 
     async def _lead(self, tail: Tail, stopped: asyncio.Event) -> bool:
         """Wait for one's turn; it lasts as long as the connection to the database."""
@@ -111,6 +120,19 @@ class Publisher:
         return False
 
     # --- where we are --------------------------------------------------------------------------------------
+
+    async def _expect(self, broker: Connected, sequence: int) -> None:
+        """Look at the stream while nothing happens: one that was deleted is filled anew, also on a quiet day.
+
+        Raises:
+            NatsAway: the stream is not as it was left; where we are must be found out again.
+        """
+        try:
+            info = await broker.jetstream.stream_info(self._names.events)
+        except NotFoundError as error:
+            raise NatsAway("The stream is gone.") from error
+        if info.state.last_seq != sequence:
+            raise NatsAway("The stream was changed by others.")
 
     async def _place(self, tail: Tail, broker: Connected) -> tuple[int, int]:
         """The last position that is in the stream, and the stream's last sequence number."""

@@ -138,6 +138,10 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     pool_max: int
     """`DB_POOL_MAX`: connections that each process opens at most."""
 
+    statement_seconds: int
+    """`DB_STATEMENT_SECONDS`: how long one statement of a request or a workflow may take (SEC-23). A server that has not
+    answered two seconds later counts as away."""
+
 
 class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Access and refresh tokens, and the sessions that they belong to."""
@@ -216,6 +220,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     otp_request_window_seconds: int
     """`OTP_REQUEST_WINDOW_SECONDS`: that window."""
+
+    otp_requests_per_address_maximum: int
+    """`OTP_MAX_REQUESTS_PER_ADDRESS`: how many codes one client address asks for in such a window, for whomever."""
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -473,6 +480,12 @@ class EskizSettings(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret
     """`ESKIZ_PASSWORD`: that account's password."""
 
+    sender: str
+    """`ESKIZ_FROM`: the name that people see, as Eskiz has granted it."""
+
+    api_url: str
+    """`ESKIZ_API_URL`: where Eskiz is."""
+
 
 class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Text messages through Twilio."""
@@ -484,7 +497,10 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`TWILIO_AUTH_TOKEN`: authenticates it."""
 
     sender: str
-    """`TWILIO_FROM`: the number or name that people see."""
+    """`TWILIO_FROM`: the number or name that people see, or the messaging service (`MG...`) that chooses one."""
+
+    api_url: str
+    """`TWILIO_API_URL`: where Twilio is."""
 
 
 class SmsSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,6 +192,9 @@ def accounts(reading: Reading) -> AccountSettings:
         otp_attempts_maximum=env.read("OTP_MAX_ATTEMPTS", whole_number(1, 10), 3),
         otp_requests_maximum=env.read("OTP_MAX_REQUESTS", whole_number(1, 1000), 5),
         otp_request_window_seconds=env.read("OTP_REQUEST_WINDOW_SECONDS", whole_number(1, 86_400), 900),
+        otp_requests_per_address_maximum=env.read(
+            "OTP_MAX_REQUESTS_PER_ADDRESS", whole_number(1, 100_000), 20
+        ),
     )
 
 

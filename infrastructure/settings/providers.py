@@ -91,14 +91,17 @@ def sms(reading: Reading) -> SmsSettings:
         env.refuse("SMS_PROVIDER", "must not be log in production: messages hold codes")
     email = env.find("ESKIZ_EMAIL", email_address)
     password = env.secret("ESKIZ_PASSWORD")
+    eskiz_sender = env.read("ESKIZ_FROM", text(20), "4546")
+    eskiz_url = _provider_url(reading, "ESKIZ_API_URL", "https://notify.eskiz.uz/api")
     account_sid = env.find("TWILIO_ACCOUNT_SID", IDENTIFIER)
     auth_token = env.secret("TWILIO_AUTH_TOKEN")
     sender = env.find("TWILIO_FROM", text(50))
+    twilio_url = _provider_url(reading, "TWILIO_API_URL", "https://api.twilio.com")
     eskiz = twilio = None
     if provider is SmsProvider.ESKIZ:
         reading.require("SMS_PROVIDER is eskiz", {"ESKIZ_EMAIL": email, "ESKIZ_PASSWORD": password})
         if email is not None and password is not None:
-            eskiz = EskizSettings(email=email, password=password)
+            eskiz = EskizSettings(email=email, password=password, sender=eskiz_sender, api_url=eskiz_url)
     if provider is SmsProvider.TWILIO:
         needed = {
             "TWILIO_ACCOUNT_SID": account_sid,
@@ -107,7 +110,9 @@ def sms(reading: Reading) -> SmsSettings:
         }
         reading.require("SMS_PROVIDER is twilio", needed)
         if account_sid is not None and auth_token is not None and sender is not None:
-            twilio = TwilioSettings(account_sid=account_sid, auth_token=auth_token, sender=sender)
+            twilio = TwilioSettings(
+                account_sid=account_sid, auth_token=auth_token, sender=sender, api_url=twilio_url
+            )
     return SmsSettings(provider=provider, eskiz=eskiz, twilio=twilio)
 
 
@@ -141,6 +146,14 @@ def community(reading: Reading) -> CommunitySettings:
         image_proxy_hosts=env.read("IMAGE_PROXY_HOSTS", listed(host_suffix), picture_hosts),
         chat_requires_connection=env.read("CHAT_REQUIRES_CONNECTION", boolean, True),
     )
+
+
+def _provider_url(reading: Reading, name: str, default: str) -> str:
+    """Where a provider is; only tests and proxies of one's own name another place. Credentials go there."""
+    url = reading.env.read(name, web_url, default)
+    if reading.in_production and not url.startswith("https://"):
+        reading.env.refuse(name, "must begin with https:// in production: credentials go there")
+    return url
 
 
 def _stripe(reading: Reading, wanted: bool) -> StripeSettings | None:

@@ -43,7 +43,12 @@ def database(reading: Reading) -> DatabaseSettings:
     pool_max = env.read("DB_POOL_MAX", whole_number(1, 1000), 20)
     if pool_min > pool_max:
         env.refuse("DB_POOL_MIN", "must not be greater than DB_POOL_MAX")
-    return DatabaseSettings(url=url, pool_min=pool_min, pool_max=pool_max)
+    return DatabaseSettings(
+        url=url,
+        pool_min=pool_min,
+        pool_max=pool_max,
+        statement_seconds=env.read("DB_STATEMENT_SECONDS", whole_number(1, 600), 30),
+    )
 
 
 def redis_url(reading: Reading) -> Secret | None:

@@ -10,6 +10,7 @@ import msgspec
 from application.shared.command import StoreUnavailable
 from application.shared.store import Answer, Group, Kind, NewEvent, Prepared, Slot
 from domain.shared.events import DomainEvent
+from domain.shared.personal import PERSONAL
 
 
 class InMemoryEventStore:
@@ -22,6 +23,7 @@ class InMemoryEventStore:
         self.streams: dict[UUID, list[DomainEvent]] = {}
         self.kept_answers: dict[tuple[UUID, str], Answer] = {}
         self.credentials: dict[tuple[UUID, str], bytes] = {}
+        self.erased: set[UUID] = set()
         self.series: dict[str, int] = {}
         self.snapshots: dict[UUID, Slot] = {}
         self.appends = 0
@@ -65,8 +67,9 @@ class InMemoryEventStore:
             for new in group.events:
                 stream = self.streams.setdefault(new.stream_id, [])
                 assert new.version == len(stream) + 1, "versions are contiguous"
-                stream.append(new.event)
-                self.log.append(new)
+                kept = self._without_erased(new)
+                stream.append(kept.event)
+                self.log.append(kept)
             for answer in group.answers:
                 self.kept_answers[answer.scope, answer.key] = msgspec.structs.replace(
                     answer, position=first - 1 + answer.position
@@ -76,6 +79,8 @@ class InMemoryEventStore:
                     self.credentials.pop((credential.owner_id, credential.name), None)
                 else:
                     self.credentials[credential.owner_id, credential.name] = credential.value
+            if group.erasures:
+                self._erase(group.erasures)
         return positions
 
     async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
@@ -87,6 +92,14 @@ class InMemoryEventStore:
         """A secret kept beside the log."""
         await self._reach()
         return self.credentials.get((owner_id, name))
+
+    async def find_credential(self, name: str, beginning: bytes) -> tuple[UUID, bytes] | None:
+        """Whose secret begins so."""
+        await self._reach()
+        for (owner_id, kept), value in self.credentials.items():
+            if kept == name and value[: len(beginning)] == beginning:
+                return owner_id, value
+        return None
 
     async def lease_numbers(self, series: str, count: int) -> int:
         """Count from 1."""
@@ -109,6 +122,37 @@ class InMemoryEventStore:
             if kept is None or kept.version < slot.version:
                 self.snapshots[stream_id] = slot
 
+    def _erase(self, people: Sequence[UUID]) -> None:
+        self.erased.update(people)
+        self.log = [self._without_erased(new) for new in self.log]
+        for stream_id, events in self.streams.items():
+            events[:] = [self._blank(event, stream_id) for event in events]
+        self.credentials = {key: value for key, value in self.credentials.items() if key[0] not in people}
+        self.kept_answers = {key: kept for key, kept in self.kept_answers.items() if key[0] not in people}
+        for stream_id, slot in list(self.snapshots.items()):
+            if slot.state is not None and slot.state.subject_id in self.erased:
+                del self.snapshots[stream_id]
+
+    def _without_erased(self, new: NewEvent) -> NewEvent:
+        if not self.erased:
+            return new
+        envelope = new.envelope
+        if envelope.metadata.actor_id in self.erased:
+            envelope = msgspec.structs.replace(envelope, ip=None, user_agent=None)
+        return msgspec.structs.replace(new, event=self._blank(new.event, new.stream_id), envelope=envelope)
+
+    def _blank(self, event: DomainEvent, stream_id: UUID) -> DomainEvent:
+        """As it is read once its person is forgotten: personal fields hold their defaults."""
+        subject = stream_id if event.subject_field is None else getattr(event, event.subject_field)
+        if subject not in self.erased:
+            return event
+        personal = {
+            field.name: field.default
+            for field in msgspec.structs.fields(event)
+            if any(getattr(mark, "extra", None) == PERSONAL for mark in _marks(field.type))
+        }
+        return msgspec.structs.replace(event, **personal)
+
     async def _reach(self) -> None:
         await asyncio.sleep(0)
         if self.away:
@@ -119,3 +163,8 @@ class InMemoryEventStore:
     def events(self, kind: type[DomainEvent] | None = None) -> list[DomainEvent]:
         """All events in order, or those of one class."""
         return [new.event for new in self.log if kind is None or isinstance(new.event, kind)]
+
+
+def _marks(annotation: Any) -> tuple[Any, ...]:
+    marks: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
+    return marks

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from domain.accounts.account import (
@@ -10,6 +12,7 @@ from domain.accounts.account import (
     AccountIsPending,
     AccountIsRejected,
     AccountIsSuspended,
+    EmailNotVerified,
     InvalidCredentials,
     LoginRefused,
     ReasonInvalid,
@@ -19,17 +22,40 @@ from domain.accounts.account import (
 )
 from domain.accounts.email import EmailInvalid
 from domain.accounts.events import (
+    AccountDeleted,
     AccountEvent,
     AccountLoggedIn,
     AccountRegistered,
+    AccountRoleChanged,
+    AccountSuspended,
+    EmailVerified,
+    PasswordChanged,
+    PasswordChangedBy,
+    PasswordReset,
+    PhoneVerified,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
 from domain.accounts.name import NameInvalid
 from domain.accounts.phone import PhoneInvalid
-from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, RegistrationChannel, Role
-from tests.domain.accounts.makers import ADMIN, SESSION, STRANGER, applied, registered, seller_registered
+from domain.accounts.roles import (
+    AccountKind,
+    AccountStatus,
+    LoginMethod,
+    MailedProof,
+    RegistrationChannel,
+    Role,
+)
+from tests.domain.accounts.makers import (
+    ADMIN,
+    NOON,
+    SESSION,
+    STRANGER,
+    applied,
+    registered,
+    seller_registered,
+)
 from tests.support.given import STREAM, given
 
 Decision = Callable[..., list[AccountEvent]]
@@ -40,6 +66,9 @@ approve = partial(Account.approve_seller, by=ADMIN)
 reject = partial(Account.reject_seller, by=ADMIN, reason="No licence.")
 logged_in = AccountLoggedIn(session_id=SESSION, method=LoginMethod.PASSWORD)
 approved = SellerApproved(approved_by=ADMIN)
+influencer = registered(kind=AccountKind.INFLUENCER, role=Role.INFLUENCER)
+verified = EmailVerified(method=MailedProof.OTP)
+changed = PasswordChanged(by=PasswordChangedBy.SELF)
 rejected = SellerRejected(rejected_by=ADMIN, reason="No licence.")
 
 
@@ -97,6 +126,44 @@ class TestRegistering:
             )
         ]
 
+    @pytest.mark.parametrize("kind", [AccountKind.INFLUENCER, AccountKind.SALON])
+    def test_influencers_and_salons_accept_the_terms(self, kind: AccountKind) -> None:
+        register = partial(Account.register, kind=kind, email="nodira@example.uz", name="Nodira")
+        with pytest.raises(RegistrationInvalid) as refusal:
+            register()
+        assert [problem.field for problem in refusal.value.problems] == ["termsAccepted"]
+        assert register(terms_accepted_at=NOON, locale="uz") == [
+            AccountRegistered(
+                email="nodira@example.uz",
+                name="Nodira",
+                role=Role(kind.value),
+                status=AccountStatus.APPROVED,
+                kind=kind,
+                channel=RegistrationChannel.PASSWORD,
+                terms_accepted_at=NOON,
+                locale="uz",
+            )
+        ]
+
+    def test_whoever_comes_by_phone_is_a_customer_with_that_phone(self) -> None:
+        events = Account.register_by_phone(
+            phone="+998 90 123-45-67", name=" Nodira ", locale=None, session_id=SESSION
+        )
+        assert events == [
+            AccountRegistered(
+                phone="+998901234567",
+                name="Nodira",
+                role=Role.CUSTOMER,
+                status=AccountStatus.APPROVED,
+                kind=AccountKind.CUSTOMER,
+                channel=RegistrationChannel.PHONE_OTP,
+                session_id=SESSION,
+            ),
+            PhoneVerified(phone="+998901234567"),
+        ]
+        account = given_account(*events).state
+        assert (account.phone, account.verified_phone) == ("+998901234567", "+998901234567")
+
 
 class TestSigningIn:
     def test_a_customer_is_let_in(self) -> None:
@@ -129,7 +196,63 @@ class TestSigningIn:
             "AccountIsSuspended": "ACCOUNT_SUSPENDED",
             "AccountIsPending": "ACCOUNT_PENDING",
             "AccountIsRejected": "ACCOUNT_REJECTED",
+            "EmailNotVerified": "EMAIL_NOT_VERIFIED",
         }
+
+    def test_a_kind_that_must_verify_its_address_waits_until_it_has(self) -> None:
+        must = frozenset({AccountKind.INFLUENCER})
+        given_account(influencer).when(log_in, must_verify=must).refused(EmailNotVerified)
+        given_account(influencer, verified).when(log_in, must_verify=must).then(logged_in)
+        given_account(registered()).when(log_in, must_verify=must).then(logged_in)
+
+    def test_who_has_no_address_need_not_verify_one(self) -> None:
+        by_phone = Account.register_by_phone(
+            phone="+998901234567", name=None, locale=None, session_id=SESSION
+        )
+        must = frozenset({AccountKind.CUSTOMER})
+        given_account(*by_phone).when(log_in, must_verify=must).then(logged_in)
+
+    def test_a_password_that_was_changed_since_it_was_checked_lets_nobody_in(self) -> None:
+        given_account(registered(), changed).when(log_in, password_generation=0).refused(InvalidCredentials)
+        given_account(registered(), changed).when(log_in, password_generation=1).then(logged_in)
+
+    def test_whether_it_is_suspended_is_told_before_whether_it_is_verified(self) -> None:
+        suspended = AccountSuspended(by=ADMIN)
+        must = frozenset({AccountKind.INFLUENCER})
+        given_account(influencer, suspended).when(log_in, must_verify=must).refused(AccountIsSuspended)
+
+
+class TestSessionsOfAnAccount:
+    def test_it_knows_those_that_it_may_have_open(self) -> None:
+        other = UUID(int=7)
+        account = given_account(msgspec.structs.replace(registered(), session_id=other), logged_in).state
+        assert account.sessions == (other, SESSION)
+
+    def test_those_that_are_over_are_forgotten_with_the_next(self) -> None:
+        first, second = UUID(int=7), UUID(int=8)
+        account = given_account(
+            msgspec.structs.replace(registered(), session_id=first),
+            AccountLoggedIn(session_id=second, method=LoginMethod.PASSWORD, over=(first,)),
+        ).state
+        assert account.sessions == (second,)
+
+    @pytest.mark.parametrize(
+        "ending",
+        [
+            AccountSuspended(by=ADMIN),
+            AccountDeleted(by=ADMIN),
+            AccountRoleChanged(old_role=Role.CUSTOMER, new_role=Role.ADMIN, by=ADMIN),
+            PasswordReset(channel=MailedProof.LINK),
+            PasswordChanged(by=PasswordChangedBy.SELF),
+        ],
+        ids=lambda each: type(each).__name__,
+    )
+    def test_none_is_left_when_they_all_end(self, ending: AccountEvent) -> None:
+        assert given_account(registered(), logged_in, ending).state.sessions == ()
+
+    def test_the_one_in_which_a_password_is_changed_goes_on(self) -> None:
+        kept = PasswordChanged(by=PasswordChangedBy.SELF, kept_session_id=SESSION)
+        assert given_account(registered(), logged_in, kept).state.sessions == (SESSION,)
 
 
 class TestDecidingOnSellers:

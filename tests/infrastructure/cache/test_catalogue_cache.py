@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from infrastructure.cache import catalogue
+from infrastructure.cache.absence import PAUSE_SECONDS
 from infrastructure.cache.catalogue import EPOCH_KEY, Answer, CatalogueCache, CatalogueEpochs
 from infrastructure.cache.redis import connect
 from infrastructure.embedded.services import ServiceUrls
@@ -186,6 +187,28 @@ class TestEpochs:
         late.on_progress(frozenset())
         assert (resting, await kept(cache, asked)) == (TEAPOT, None)
 
+    async def test_a_redis_that_comes_back_empty_keeps_answers_again_though_nothing_has_changed(
+        self, urls: ServiceUrls, redis: Redis
+    ) -> None:
+        assert urls.redis_url is not None
+        watch = Watch()
+        epochs = CatalogueEpochs(Secret(urls.redis_url), monotonic=watch)
+        epochs.on_progress(frozenset())
+        cache, asked = patient(redis), str(uuid4())
+        await keep(cache, asked)
+        await redis.delete(EPOCH_KEY, (await cache.get("listings", asked)).key)
+        await keep(cache, asked)
+        forgotten = await kept(cache, asked)
+        watch.now += catalogue.PROJECTOR_LOOK_SECONDS
+        epochs.on_progress(frozenset())
+        await keep(cache, asked)
+        assert (forgotten, await kept(cache, asked)) == (None, TEAPOT)
+        # While the epoch is there, looking does not end it.
+        watch.now += catalogue.PROJECTOR_LOOK_SECONDS
+        epochs.on_progress(frozenset())
+        assert await kept(cache, asked) == TEAPOT
+        epochs.close()
+
 
 class TestSetting:
     @pytest.mark.parametrize(
@@ -244,7 +267,7 @@ class TestWithoutRedis:
         cache = CatalogueCache(client, monotonic=watch)
         await kept(cache, 1)
         away = cache.is_away
-        watch.now += catalogue.PAUSE_SECONDS
+        watch.now += PAUSE_SECONDS
         assert (away, cache.is_away) == (True, False)
         await client.aclose()
 

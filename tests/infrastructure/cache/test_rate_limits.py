@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from infrastructure.cache import rate_limits
+from infrastructure.cache.absence import PAUSE_SECONDS
 from infrastructure.cache.rate_limits import Policy, RateLimits
 from infrastructure.cache.redis import connect
 from infrastructure.embedded.services import ServiceUrls
@@ -121,6 +123,14 @@ class TestWithRedis:
         assert (await limits.take(policy(1), partition)).allowed
         assert await redis.pttl(key) > 0
 
+    async def test_two_installations_on_one_redis_do_not_count_each_others_requests(
+        self, redis: Redis
+    ) -> None:
+        one, other = (RateLimits(redis, namespace=name, patience_seconds=5.0) for name in (b"one", b"other"))
+        partition = str(uuid4())
+        verdicts = [await limits.take(policy(1), partition) for limits in (one, one, other)]
+        assert [verdict.allowed for verdict in verdicts] == [True, False, True]
+
 
 class TestWithoutRedis:
     async def test_a_redis_that_refuses_costs_nothing_and_limits_still_hold(self) -> None:
@@ -163,6 +173,39 @@ class TestWithoutRedis:
         before = limits.counts_alone
         await limits.take(policy(), "a")
         away = limits.counts_alone
-        watch.now += rate_limits.PAUSE_SECONDS
+        watch.now += PAUSE_SECONDS
         assert (before, away, limits.counts_alone) == (False, True, False)
         await client.aclose()
+
+    @pytest.mark.services
+    async def test_going_away_and_coming_back_are_told_once_each_however_many_ask(
+        self, urls: ServiceUrls
+    ) -> None:
+        assert urls.redis_url is not None
+        watch = Watch()
+        away, back = connect(Secret("redis://127.0.0.1:1/0")), connect(Secret(urls.redis_url))
+        limits = RateLimits(away, monotonic=watch, patience_seconds=5.0)
+        with capture_logs() as lines:
+            for _ in range(5):
+                await asyncio.gather(*(limits.take(policy(), str(number)) for number in range(20)))
+                watch.now += PAUSE_SECONDS
+            limits._take_in_redis = RateLimits(back)._take_in_redis  # the server is back
+            for _ in range(3):
+                await asyncio.gather(*(limits.take(policy(), str(number)) for number in range(20)))
+        assert [line["event"] for line in lines] == ["rate_limits_without_redis", "rate_limits_with_redis"]
+        assert not limits.counts_alone
+        await away.aclose()
+        await back.aclose()
+
+
+class TestEmptied:
+    @pytest.mark.services
+    async def test_a_redis_that_comes_back_empty_begins_every_window_anew(self, redis: Redis) -> None:
+        limits, partition = RateLimits(redis, patience_seconds=5.0), str(uuid4())
+        refused = [(await limits.take(policy(1), partition)).allowed for _ in range(2)]
+        await redis.script_flush()
+        for key in await redis.keys("daftar:limit:*"):
+            await redis.delete(key)
+        verdict = await limits.take(policy(1), partition)
+        assert (refused, verdict.allowed, verdict.used) == ([True, False], True, 1)
+        assert not limits.counts_alone

@@ -88,6 +88,23 @@ async def server(*answers: str) -> AsyncIterator[int]:
         yield listening.sockets[0].getsockname()[1]
 
 
+@asynccontextmanager
+async def hanging_server(*answers: str, hangs: asyncio.Event) -> AsyncIterator[int]:
+    """An SMTP server that answers so many commands, then sets `hangs` when it is told something, and says no more."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            writer.write(answer.encode() + b"\r\n")
+            await reader.readline()
+        hangs.set()
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
 @pytest.mark.services
 class TestSmtp:
     async def test_a_mail_arrives_with_both_bodies_and_the_headers_of_a_program(
@@ -178,6 +195,21 @@ class TestSmtpFailures:
             with pytest.raises(MailFailed) as failed:
                 await smtp(port).send(mail())
         assert not isinstance(failed.value, MailRefused)
+
+    @pytest.mark.parametrize(
+        "answers", [("220 hello", "250 sink"), ("220 hello", "250 sink", "250 ok", "250 ok")]
+    )
+    async def test_whoever_is_to_stop_does_not_wait_for_a_server_that_hangs(
+        self, answers: tuple[str, ...]
+    ) -> None:
+        hangs = asyncio.Event()
+        async with hanging_server(*answers, hangs=hangs) as port:
+            sending = asyncio.create_task(smtp(port).send(mail()))
+            await hangs.wait()
+            sending.cancel()
+            done, _ = await asyncio.wait({sending}, timeout=2)
+            assert done == {sending}
+            assert sending.cancelled()
 
     async def test_a_wrong_password_is_ours_to_mend(self) -> None:
         async with server(

@@ -52,6 +52,7 @@ VARIABLES: dict[Template, dict[str, Any]] = {
     },
     Template.SELLER_APPROVED: {"name": "Jo", "email": "jo@example.com"},
     Template.SELLER_REJECTED: {"name": "Jo", "email": "jo@example.com", "reason": "No licence"},
+    Template.ONE_TIME_CODE: {"code": "481516", "minutes": 5, "purpose": "reset"},
 }
 
 SAYS: dict[Template, tuple[str, tuple[str, ...]]] = {
@@ -72,6 +73,10 @@ SAYS: dict[Template, tuple[str, tuple[str, ...]]] = {
     Template.SELLER_REJECTED: (
         "Your seller application was not accepted",
         ("No licence", "help@bazaar.example"),
+    ),
+    Template.ONE_TIME_CODE: (
+        "Your code for Chorsu & Sons",
+        ("481516", "5 minutes", "choose a new password"),
     ),
 }
 

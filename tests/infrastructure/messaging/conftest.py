@@ -14,6 +14,7 @@ import domain.accounts.events
 import domain.inventory.events
 import domain.notifications.events
 import domain.orders.events
+import domain.payments.events
 import domain.payouts.events
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command
@@ -35,6 +36,7 @@ EVENT_MODULES: tuple[ModuleType, ...] = (
     domain.inventory.events,
     domain.notifications.events,
     domain.orders.events,
+    domain.payments.events,
     domain.payouts.events,
 )
 

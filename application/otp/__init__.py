@@ -1,0 +1,1 @@
+"""Use cases of one-time codes: asking for one, and showing it."""

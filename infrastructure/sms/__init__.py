@@ -1,0 +1,1 @@
+"""Text messages: providers that take them, and a folder for those who develop."""
