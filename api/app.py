@@ -25,9 +25,10 @@ from api.health.controller import HealthController
 from api.limits import Limits, count_request
 from api.middleware.shell import AccessLog, Shell
 from api.openapi import SchemaController, describe
-from api.requests import await_position, provide_cursor, provide_page
+from api.requests import await_position, provide_cursor, provide_page, refuse_repeated
 from api.security import know_caller, provide_caller, provide_visitor
 from api.services import Accounts, Reader, Services, Standing
+from infrastructure.bootstrap import derived_key
 from infrastructure.cache.rate_limits import RateLimits
 from infrastructure.metrics import Metrics
 
@@ -102,7 +103,9 @@ def create_app(
     """
     settings = services.settings
     metrics = Metrics(loop=services.commands)
-    limits = Limits(settings.limits, RateLimits(services.redis))
+    limits = Limits(
+        settings.limits, RateLimits(services.redis, namespace=derived_key(settings, b"rate limits"))
+    )
     base = f"/api/{settings.http.api_version}"
     dependencies = {
         "caller": Provide(provide_caller),
@@ -153,6 +156,7 @@ def create_app(
 
 async def _prepare(request: Request[Any, Any, Any]) -> None:
     await know_caller(request)
+    refuse_repeated(request)
     await await_position(request)
 
 

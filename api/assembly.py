@@ -1,6 +1,5 @@
 """What one API process is made of: opened in order, closed the other way round."""
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +23,7 @@ from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
 from infrastructure.cache.catalogue import CatalogueCache
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
-from infrastructure.reachable import mail_answers, nats_answers
+from infrastructure.reachable import mail_answers, nats_answers, object_store_answers
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
@@ -53,6 +52,10 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     order_terms: OrderTerms
     catalogue: Catalogue
     catalogue_cache: CatalogueCache
+
+    async def head(self) -> int:
+        """The position of the newest event."""
+        return await self.store.head()
 
 
 def services_of(connection: Connection) -> AppServices:
@@ -184,28 +187,8 @@ def health_checks(settings: Settings, pool: Pool, redis: Redis | None) -> dict[s
     if nats_url is not None:
         checks["nats"] = lambda: nats_answers(nats_url)
     if settings.s3.endpoint is not None:
-        checks["object_storage"] = lambda: asyncio.to_thread(_object_store_answers, settings)
+        checks["object_storage"] = lambda: object_store_answers(settings.s3)
     smtp = settings.mail.smtp
     if smtp is not None:
         checks["mail"] = lambda: mail_answers(smtp)
     return checks
-
-
-def _object_store_answers(settings: Settings) -> None:
-    from urllib.parse import urlsplit
-
-    import urllib3
-    from minio import Minio
-
-    store = settings.s3
-    assert store.endpoint is not None
-    parts = urlsplit(store.endpoint if "://" in store.endpoint else f"http://{store.endpoint}")
-    client = Minio(
-        parts.netloc,
-        access_key=store.access_key,
-        secret_key=store.secret_key.reveal() if store.secret_key is not None else None,
-        secure=parts.scheme == "https",
-        region=store.region,
-        http_client=urllib3.PoolManager(timeout=urllib3.Timeout(connect=1.0, read=1.5), retries=False),
-    )
-    client.bucket_exists(store.bucket)

@@ -12,6 +12,7 @@ import psycopg
 import uvloop
 
 from api.cli.environment import EXIT_SETTINGS, data_folder, machinery, read_settings, stop
+from api.cli.output import expecting_failures
 from application.shared.command import StoreUnavailable
 from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.child import Child, Output
@@ -164,12 +165,16 @@ def role(roles: str) -> None:
     if missing:
         stop(f"`daftar role` starts no servers; configure: {', '.join(sorted(missing))}.", code=EXIT_SETTINGS)
     tools = Machinery(settings)
-    if names == (API,):
-        from api.server import serve_api
+    try:
+        if names == (API,):
+            from api.server import serve_api
 
-        uvloop.run(serve_api(tools))
-    else:
-        uvloop.run(_run_until_stopped(tools, names))
+            uvloop.run(serve_api(tools))
+        else:
+            uvloop.run(_run_until_stopped(tools, names))
+    except StoreUnavailable as error:
+        # At the start only: once it runs, a role outlasts its servers.
+        stop(error.message)
 
 
 async def _run_until_stopped(tools: Machinery, names: Sequence[str]) -> None:
@@ -180,6 +185,7 @@ async def _run_until_stopped(tools: Machinery, names: Sequence[str]) -> None:
 
 
 @click.command()
+@expecting_failures
 def migrate() -> None:
     """Create or upgrade the schema, and rebuild read models whose shape has changed."""
     done = bring_schema_up_to_date(machinery())
