@@ -171,7 +171,11 @@ class Machinery:
         """Connections for asynchronous work."""
         database = self.settings.database
         pool = await open_pool(
-            self.database_url, min_size=database.pool_min, max_size=database.pool_max, name=name
+            self.database_url,
+            min_size=database.pool_min,
+            max_size=database.pool_max,
+            name=name,
+            statement_seconds=database.statement_seconds,
         )
         try:
             yield pool

@@ -46,6 +46,9 @@ _LEVEL_NAMES: Final = {
 _QUIET: Final = ("httpx", "httpcore", "asyncio", "urllib3")
 """Loggers that tell what they do at INFO, query strings included; only their warnings are of use."""
 
+_REPETITIVE: Final = ("psycopg.pool",)
+"""Loggers that warn at each attempt to reach a server that is away; `infrastructure.database` tells it once."""
+
 # A field is masked when its name holds one of these, ...
 _SENSITIVE_PARTS: Final = (
     "password",
@@ -347,4 +350,6 @@ def _take_over_standard_logging(handler: logging.Handler, level: int) -> None:
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in _REPETITIVE:
+        logging.getLogger(name).setLevel(max(level, logging.ERROR))
     logging.captureWarnings(True)

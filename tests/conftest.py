@@ -1,5 +1,6 @@
 """The embedded servers, started once for all tests that need them, and a fresh database for each that wants one."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -87,13 +88,16 @@ class Databases:
         if untouched:
             self._free.append(name)
         else:
-            _execute(self._server, "DROP DATABASE {} WITH (FORCE)", name)
+            _drop(self._server, name)
 
 
 _UNTOUCHED = """
     SELECT count(*) = %s
         AND bool_and(generation = 1 AND live)
-        AND (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) = 1
+        AND (
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'
+        ) = 1
         AND NOT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE '%%\\_\\_g%%')
     FROM projection_tracking
 """
@@ -139,7 +143,20 @@ def empty_database_url(urls: ServiceUrls) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     _execute(urls.database_url, "CREATE DATABASE {}", name)
     yield _named(urls.database_url, name)
-    _execute(urls.database_url, "DROP DATABASE {} WITH (FORCE)", name)
+    _drop(urls.database_url, name)
+
+
+def _drop(url: str, name: str) -> None:
+    """Drop a database; a worker of the server's own that looks after it just then ends by itself."""
+    for attempt in range(50):
+        try:
+            _execute(url, "DROP DATABASE {} WITH (FORCE)", name)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse):
+            if attempt == 49:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _execute(url: str, statement: str, *names: str) -> None:

@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.shared.command import StoreUnavailable
 from application.shared.store import Answer, Group, Kind, Prepared, Slot
+from infrastructure.database import MARGIN_SECONDS, STATEMENT_SECONDS, ImpatientPool
 from infrastructure.event_store import arrays
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.keyring import DataKey
@@ -21,6 +22,10 @@ CHANNEL = "daftar_log"
 """On this channel readers are told that the log has grown. A hint only: they also poll."""
 
 _NOTIFY = f"NOTIFY {CHANNEL}".encode()
+
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 10
+"""How long a statement waits for a lock."""
 
 _ANSWER = b"daftar answer to "
 
@@ -73,26 +78,26 @@ async def open_pool(
     max_size: int = 20,
     name: str = "daftar",
     wait_seconds: float = 10.0,
+    statement_seconds: int = STATEMENT_SECONDS,
 ) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
-    """Connections in autocommit mode that give up on a statement after 30 seconds."""
+    """Connections in autocommit mode that give up on a statement after so many seconds, and soon after on the server."""
 
     async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
         arrays.register(connection)
 
-    pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+    pool = ImpatientPool(
         database_url,
+        name=name,
         min_size=min_size,
         max_size=max_size,
-        timeout=5.0,
-        reconnect_timeout=0.0,
         kwargs={
             "autocommit": True,
             "application_name": name,
-            "connect_timeout": 5,
-            "options": "-c statement_timeout=30000 -c lock_timeout=10000",
+            "connect_timeout": min(CONNECT_SECONDS, statement_seconds),
+            "options": f"-c statement_timeout={statement_seconds}s -c lock_timeout={LOCK_SECONDS}s",
+            "answer_seconds": statement_seconds + MARGIN_SECONDS,
         },
         configure=configure,
-        open=False,
     )
     async with store_errors():
         await pool.open(wait=True, timeout=wait_seconds)

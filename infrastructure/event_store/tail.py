@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 
+from infrastructure.database import MARGIN_SECONDS, STATEMENT_SECONDS, ImpatientConnection
 from infrastructure.event_store.postgres import CHANNEL, store_errors
 from projections.shared.log import LogGap
 
@@ -60,17 +61,13 @@ class Tail:
             StoreUnavailable: the database cannot be reached.
         """
         async with store_errors():
-            connection = await psycopg.AsyncConnection.connect(
+            connection = await ImpatientConnection.connect(
                 database_url,
                 autocommit=True,
                 application_name=name,
                 connect_timeout=5,
-                # A server that vanished without a word is found out in half a minute.
-                keepalives=1,
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=4,
-                options="-c statement_timeout=30000",
+                options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+                answer_seconds=STATEMENT_SECONDS + MARGIN_SECONDS,
             )
         try:
             yield cls(connection)

@@ -28,6 +28,9 @@ PING_SECONDS: Final = 2
 PINGS_UNANSWERED: Final = 2
 """A server that answers none of so many pings in a row hangs, or is gone: the connection is over."""
 
+WATCH_SECONDS: Final = 0.5
+"""How often we look whether the client still has its connection."""
+
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 STEADY_SECONDS: Final = 10.0
@@ -121,10 +124,22 @@ async def connected(nats_url: str, *, name: str) -> AsyncIterator[Connected]:
     except NATS_ERRORS as failure:
         await _close(client)
         raise NatsAway(f"NATS cannot be reached: {described(failure)}") from failure
+    watching = asyncio.create_task(_watch(client, lost), name=f"{name}-watch")
     try:
         yield Connected(client, lost)
     finally:
+        watching.cancel()
         await _close(client)
+
+
+async def _watch(client: Client, lost: asyncio.Event) -> None:
+    """Notice a connection that is over even when the client cannot say so.
+
+    It tells only at the end of its own tidying up, which fails when there was something left to send.
+    """
+    while not client.is_closed:  # noqa: ASYNC110 - there is no event to wait for: that is why
+        await asyncio.sleep(WATCH_SECONDS)
+    lost.set()
 
 
 async def _close(client: Client) -> None:

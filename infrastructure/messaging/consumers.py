@@ -181,7 +181,13 @@ async def run_workflows(
     renderer = JinjaRenderer(settings.mail, settings.http)
     mailer = mailer or make_mailer(settings.mail)
     nats_url = nats_url_of(settings)
-    pool = await open_pool(context.database_url, min_size=1, max_size=4, name="daftar-workflows")
+    pool = await open_pool(
+        context.database_url,
+        min_size=1,
+        max_size=4,
+        name="daftar-workflows",
+        statement_seconds=settings.database.statement_seconds,
+    )
     try:
         history = PostgresHistory(pool, context.codec)
         post = PostOffice(

@@ -75,8 +75,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     max_deliveries: int = 5
     """How often a message is tried before it becomes a dead letter."""
 
-    ack_wait_seconds: float = 30.0
-    """After how long without a sign of life from its process a message is given to another one."""
+    ack_wait_seconds: float = 10.0
+    """After how long without a sign of life from its process a message is given to another one: what a killed process had in
+    hand is late by as much. A process that lives gives three in that time."""
 
     first_pause_seconds: float = 1.0
     """How long a message rests after its first failure."""

@@ -1,10 +1,14 @@
-"""Waiting for several things at once, of which the broker's client ends some in its own way."""
+"""A connection to the broker that breaks, and waiting for several things at once, some of which end in a way of their own."""
 
 import asyncio
 import gc
 from typing import Any
 
-from infrastructure.messaging.connection import first_of
+import pytest
+from nats.aio.client import Client
+
+from infrastructure.embedded.services import ServiceUrls
+from infrastructure.messaging.connection import connected, first_of
 
 
 async def closed_under_way() -> None:
@@ -51,3 +55,15 @@ async def test_nobody_complains_of_work_that_fails_when_everything_ends_at_once(
         assert complaints == []
     finally:
         loop.set_exception_handler(before)
+
+
+@pytest.mark.services
+async def test_a_connection_that_is_over_is_noticed_though_the_client_does_not_say_so(
+    urls: ServiceUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert urls.nats_url is not None
+    async with connected(urls.nats_url, name="test") as broker:
+        with monkeypatch.context() as patch:
+            # As it is when tidying up has failed half-way: over, and nobody was called back.
+            patch.setattr(broker.client, "_status", Client.CLOSED)
+            await asyncio.wait_for(broker.lost.wait(), 3)
