@@ -22,9 +22,8 @@ from application.shared.caller import Caller
 from domain.listings.listing import ListingNotFound
 from domain.listings.slugs import MAX_SLUG_LENGTH
 from domain.shared.errors import NotPermitted
-from projections.listings.catalogue import (
-    RELATED_DEFAULT,
-    RELATED_MAXIMUM,
+from projections.listings.catalogue import RELATED_DEFAULT, RELATED_MAXIMUM
+from projections.listings.catalogue_questions import (
     SEARCH_ORDERS,
     Direction,
     ListingFilter,

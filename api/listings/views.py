@@ -12,7 +12,7 @@ from domain.inventory.stock import Stock
 from domain.listings.fields import Dimensions, LicenceTerms, ProductType
 from domain.listings.listing import Listing, ListingStatus
 from domain.shared.money import Money
-from projections.listings.catalogue import CatalogueItem, CatalogueResult, Facets
+from projections.listings.catalogue_answers import CatalogueItem, CatalogueResult, Facets
 from projections.listings.listing_detail import ListingDetail
 from projections.listings.standing import CategorySummary, SellerSummary, Standing, discount_percent
 

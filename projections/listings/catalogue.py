@@ -1,284 +1,61 @@
-"""Questions to the catalogue: lists, search, neighbours (requirements SRCH-01 to SRCH-07, CAT-03, LST-24).
+"""Questions to the catalogue: lists, search, neighbours (requirements SRCH-01 to SRCH-07, CAT-03, LST-24)."""
 
-Every statement is put together from fixed parts; whatever a visitor typed is a bound value in it.
-"""
-
-from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Any, Final, LiteralString
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from domain.listings.fields import ProductType
-from domain.shared.errors import InvalidInput, Problem
 from domain.shared.money import Money
-from projections.listings.listing_detail import category_summary
-from projections.listings.standing import (
-    PUBLIC,
-    CategorySummary,
-    SellerSummary,
-    Standing,
-    Viewer,
-    discount_percent,
-    standing_of,
+from projections.listings import catalogue_statements as statements
+from projections.listings.catalogue_answers import (
+    FACET_CATEGORIES_MAXIMUM,
+    CatalogueItem,
+    CatalogueResult,
+    CategoryFacet,
+    Facets,
+    PriceFacet,
+    item_of,
 )
+from projections.listings.catalogue_places import (
+    Place,
+    RelevancePlace,
+    cursor_after,
+    place_of,
+    place_values,
+)
+from projections.listings.catalogue_questions import (
+    NEWEST,
+    RELEVANCE,
+    ListingFilter,
+    Order,
+    SortField,
+    invalid,
+)
+from projections.listings.catalogue_statements import Filters
+from projections.listings.listing_detail import category_summary
+from projections.listings.relevance import Relevance
+from projections.listings.search_terms import SearchTerms, Sought
+from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.listings.vocabulary import Vocabulary
 from projections.listings.words import query_words
-from projections.shared.paging import PageRequest, SliceRequest, decode_cursor, encode_cursor
+from projections.shared.paging import PageRequest, SliceRequest
 from projections.shared.reader import Reader
 
-ENOUGH: Final = 100
-"""When so many listings have all words of a search, those that have only some of them are left out."""
-
-FACET_CATEGORIES_MAXIMUM: Final = 50
 RELATED_DEFAULT: Final = 8
 RELATED_MAXIMUM: Final = 24
-REMEMBERED_STEMS_MAXIMUM: Final = 10_000
+
+Rows = list[dict[str, Any]]
 
 
-class SortField(StrEnum):
-    """By what a list is sorted (requirement SRCH-02). `relevance` needs words to search for."""
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Cards of a part of a list, in its order; `has_more` after them, `total` of the whole list if it was counted."""
 
-    RELEVANCE = "relevance"
-    CREATED_AT = "createdAt"
-    PRICE = "price"
-    AVERAGE_RATING = "averageRating"
-    NAME = "name"
-    VIEW_COUNT = "viewCount"
-
-
-class Direction(StrEnum):
-    """Upwards or downwards."""
-
-    ASC = "asc"
-    DESC = "desc"
-
-
-class SearchOrder(StrEnum):
-    """The orders of a search (requirement SRCH-06)."""
-
-    RELEVANCE = "relevance"
-    PRICE_LOW = "price_low"
-    PRICE_HIGH = "price_high"
-    RATING = "rating"
-    NEWEST = "newest"
-
-
-class Order(msgspec.Struct, frozen=True):
-    """How a list is sorted. Relevance knows one direction, downwards."""
-
-    field: SortField = SortField.CREATED_AT
-    direction: Direction = Direction.DESC
-
-
-NEWEST: Final = Order()
-RELEVANCE: Final = Order(SortField.RELEVANCE)
-
-SEARCH_ORDERS: Final[Mapping[SearchOrder, Order]] = {
-    SearchOrder.RELEVANCE: RELEVANCE,
-    SearchOrder.PRICE_LOW: Order(SortField.PRICE, Direction.ASC),
-    SearchOrder.PRICE_HIGH: Order(SortField.PRICE, Direction.DESC),
-    SearchOrder.RATING: Order(SortField.AVERAGE_RATING, Direction.DESC),
-    SearchOrder.NEWEST: NEWEST,
-}
-
-
-class ListingFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which listings are wanted.
-
-    `text` is what a visitor typed. `category` is an id or a slug. Prices are minor units of `currency`, both ends
-    included. `status` other than active, or `None` for any, is honoured for those who manage the listings of
-    `seller_id` (SRCH-03); all others see what is on the shelf. `in_stock` leaves out what is sold out.
-    """
-
-    text: str | None = None
-    category: UUID | str | None = None
-    min_price: int | None = None
-    max_price: int | None = None
-    currency: str | None = None
-    seller_id: UUID | None = None
-    status: Standing | None = Standing.ACTIVE
-    in_stock: bool = False
-
-
-class CatalogueItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A listing's card. `average_rating` is 0 while `review_count` is."""
-
-    listing_id: UUID
-    name: str
-    slug: str
-    short_description: str | None
-    status: Standing
-    price: Money
-    compare_price: Money | None
-    discount_percent: int
-    available: int
-    in_stock: bool
-    product_type: ProductType
-    tags: list[str]
-    average_rating: Decimal
-    review_count: int
-    view_count: int
-    created_at: datetime
-    published_at: datetime | None
-    seller: SellerSummary
-    category: CategorySummary | None
-
-
-class CategoryFacet(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the listings found are in a category; `category` of `None`: in none."""
-
-    category: CategorySummary | None
-    listings: int
-
-
-class PriceFacet(msgspec.Struct, frozen=True, kw_only=True):
-    """Lowest and highest price of what was found, in one currency."""
-
-    lowest: Money
-    highest: Money
-    listings: int
-
-
-class Facets(msgspec.Struct, frozen=True, kw_only=True):
-    """How what was found spreads. Each facet disregards the filter on itself, so that it shows what else there is."""
-
-    categories: list[CategoryFacet]
-    prices: list[PriceFacet]
-
-
-class CatalogueResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the catalogue.
-
-    `total` (of the whole filtered set) and `page` are there when a numbered page was asked for. `query` repeats what was
-    searched for; `corrected_query` is what was found instead, when words of it were misspelt.
-    """
-
-    items: list[CatalogueItem]
-    limit: int
+    cards: Rows
     has_more: bool
-    next_cursor: str | None
+    cursor: str | None
     total: int | None = None
-    page: int | None = None
-    query: str | None = None
-    corrected_query: str | None = None
     facets: Facets | None = None
-
-
-# --- orders ------------------------------------------------------------------------------------------------
-
-_Time = Annotated[datetime, msgspec.Meta(tz=True)]
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Rating = Annotated[int, msgspec.Meta(ge=0, le=999)]
-
-
-class _NumberPlace(msgspec.Struct, frozen=True, array_like=True):
-    order: str
-    number: _Whole
-    listing_id: UUID
-
-
-class _NamePlace(msgspec.Struct, frozen=True, array_like=True):
-    order: str
-    name_key: str
-    listing_id: UUID
-
-
-class _TimePlace(msgspec.Struct, frozen=True, array_like=True):
-    order: str
-    created_at: _Time
-    listing_id: UUID
-
-
-class _RatingPlace(msgspec.Struct, frozen=True, array_like=True):
-    """A rating in hundredths: a decimal from outside could be of any length."""
-
-    order: str
-    rating: _Rating
-    created_at: _Time
-    listing_id: UUID
-
-
-class _RelevancePlace(msgspec.Struct, frozen=True, array_like=True):
-    order: str
-    any_word: bool
-    score: _Whole
-    rating: _Rating
-    created_at: _Time
-    listing_id: UUID
-
-
-class _Sorting(msgspec.Struct, frozen=True):
-    """One order in SQL. `columns` go on from `place`, and are all ascending or all descending."""
-
-    place: type[msgspec.Struct]
-    ascending: LiteralString
-    descending: LiteralString
-    onwards: tuple[LiteralString, LiteralString]
-    """Behind a cursor: ascending, descending."""
-
-
-_SORTINGS: Final[Mapping[SortField, _Sorting]] = {
-    SortField.CREATED_AT: _Sorting(
-        _TimePlace,
-        "s.created_at, s.listing_id",
-        "s.created_at DESC, s.listing_id DESC",
-        (
-            "(s.created_at, s.listing_id) > (%(at_created)s, %(at_id)s)",
-            "(s.created_at, s.listing_id) < (%(at_created)s, %(at_id)s)",
-        ),
-    ),
-    SortField.PRICE: _Sorting(
-        _NumberPlace,
-        "s.price_minor, s.listing_id",
-        "s.price_minor DESC, s.listing_id DESC",
-        (
-            "(s.price_minor, s.listing_id) > (%(at_number)s, %(at_id)s)",
-            "(s.price_minor, s.listing_id) < (%(at_number)s, %(at_id)s)",
-        ),
-    ),
-    SortField.VIEW_COUNT: _Sorting(
-        _NumberPlace,
-        "s.view_count, s.listing_id",
-        "s.view_count DESC, s.listing_id DESC",
-        (
-            "(s.view_count, s.listing_id) > (%(at_number)s, %(at_id)s)",
-            "(s.view_count, s.listing_id) < (%(at_number)s, %(at_id)s)",
-        ),
-    ),
-    SortField.NAME: _Sorting(
-        _NamePlace,
-        "s.name_key, s.listing_id",
-        "s.name_key DESC, s.listing_id DESC",
-        (
-            "(s.name_key, s.listing_id) > (%(at_name)s, %(at_id)s)",
-            "(s.name_key, s.listing_id) < (%(at_name)s, %(at_id)s)",
-        ),
-    ),
-    SortField.AVERAGE_RATING: _Sorting(
-        _RatingPlace,
-        "s.average_rating, s.created_at, s.listing_id",
-        "s.average_rating DESC, s.created_at DESC, s.listing_id DESC",
-        (
-            "(s.average_rating, s.created_at, s.listing_id) > (%(at_rating)s, %(at_created)s, %(at_id)s)",
-            "(s.average_rating, s.created_at, s.listing_id) < (%(at_rating)s, %(at_created)s, %(at_id)s)",
-        ),
-    ),
-}
-
-
-class _Match(msgspec.Struct, frozen=True, kw_only=True):
-    """Search words as the database's full-text queries: words that are only letters, digits and marks."""
-
-    corrected: str | None
-    words: list[str]
-    all_words: str
-    any_word: str
-    values: dict[str, Any]
 
 
 class Catalogue:
@@ -287,8 +64,7 @@ class Catalogue:
     def __init__(self, reader: Reader, *, vocabulary: Vocabulary | None = None) -> None:
         """Reads `catalogue_search` and its tables, `account_directory` and `category_list`."""
         self._reader = reader
-        self._vocabulary = vocabulary or Vocabulary(reader)
-        self._stems: OrderedDict[str, list[str]] = OrderedDict()
+        self._terms = SearchTerms(reader, vocabulary or Vocabulary(reader))
 
     async def find(
         self,
@@ -304,24 +80,48 @@ class Catalogue:
         Without an order a search is sorted by relevance and a list by age, newest first. A search for nothing but signs
         finds nothing; one without text is a list.
 
-        Relevance: listings with all words come before those with some (which are left out when `ENOUGH` have all); then
-        a name that is exactly these words, a name with all of them whole, a name with words that begin so, then the
-        short description, then tags, category and description; ties by rating, then the newest (SRCH-06).
+        Relevance: listings with all words come before those with some, which only fill the list up to
+        `relevance.ENOUGH`; then a name that is exactly these words, a name with all of them whole, a name with words that
+        begin so, then the short description, then tags, category and description; ties by rating, then the newest
+        (SRCH-06).
 
         Raises:
             InvalidInput: the cursor is none of this list's, a price is asked for without its currency, or the lowest is
                 above the highest.
         """
         text = wanted.text.strip() if wanted.text is not None else ""
-        filters = await self._filter(wanted, viewer)
-        if not text:
-            return await self._answer(wanted, request, order or NEWEST, filters, None, with_facets)
+        order = order or (RELEVANCE if text else NEWEST)
+        if order.field is SortField.RELEVANCE and not text:
+            order = NEWEST
+        wanted.check_prices()
+        place = place_of(request, order)
+        filters = await self._filters(wanted, viewer)
         words = query_words(text)
-        if not words or filters is None:
-            return await self._answer(wanted, request, order or RELEVANCE, None, None, with_facets)
-        shown_only = _status(wanted, viewer) in {Standing.ACTIVE, Standing.OUT_OF_STOCK}
-        match = await self._match(words, correct=shown_only)
-        return await self._answer(wanted, request, order or RELEVANCE, filters, match, with_facets)
+        sought = None
+        if filters is None or (text and not words):
+            part = _nothing(with_facets=with_facets)
+        elif not text:
+            part = await self._list(filters, request, order, place)
+            if with_facets:
+                facets = await self._facets(
+                    filters, filters.without_those_of_facets().facts(), filters.values
+                )
+                part = msgspec.structs.replace(part, facets=facets)
+        else:
+            sought = await self._terms.sought(words, correct=filters.shown)
+            part = await self._search(filters, sought, request, order, place, with_facets=with_facets)
+        numbered = isinstance(request, PageRequest)
+        return CatalogueResult(
+            items=[item_of(row) for row in part.cards],
+            limit=request.limit,
+            has_more=part.has_more,
+            next_cursor=part.cursor,
+            total=part.total if numbered else None,
+            page=request.page if isinstance(request, PageRequest) else None,
+            query=wanted.text,
+            corrected_query=None if sought is None else sought.corrected,
+            facets=part.facets,
+        )
 
     async def related(self, listing_id: UUID, limit: int = RELATED_DEFAULT) -> list[CatalogueItem]:
         """Other listings on the shelf in the same category, best rated first, then the newest (LST-24).
@@ -330,213 +130,159 @@ class Catalogue:
             InvalidInput: the limit is not 1 to `RELATED_MAXIMUM`.
         """
         if not 1 <= limit <= RELATED_MAXIMUM:
-            raise _invalid("limit", f"From 1 to {RELATED_MAXIMUM} related listings are shown.", "range")
-        inner: LiteralString = """
-            SELECT s.listing_id
-            FROM catalogue_search AS s
-            WHERE s.status = 'active'
-                AND s.category_id = (
-                    SELECT category_id FROM catalogue_search WHERE listing_id = %(listing_id)s
-                )
-                AND s.listing_id <> %(listing_id)s
-            ORDER BY s.average_rating DESC, s.created_at DESC, s.listing_id DESC
-            LIMIT %(limit)s
-        """
-        order: LiteralString = "s.average_rating DESC, s.created_at DESC, s.listing_id DESC"
-        rows = await self._reader.all(_cards(inner, order), {"listing_id": listing_id, "limit": limit})
-        return [_item(row) for row in rows]
+            raise invalid("limit", f"From 1 to {RELATED_MAXIMUM} related listings are shown.", "range")
+        rows = await self._reader.all(statements.related(), {"listing_id": listing_id, "limit": limit})
+        return [item_of(row) for row in rows]
 
     # --- filters -------------------------------------------------------------------------------------------
 
-    async def _filter(self, wanted: ListingFilter, viewer: Viewer) -> "_Filters | None":
+    async def _filters(self, wanted: ListingFilter, viewer: Viewer) -> Filters | None:
         """The filters but those on words; `None` when nothing can pass them."""
-        _check_prices(wanted)
-        filters = _Filters()
-        _add_status(filters, _status(wanted, viewer))
-        if wanted.seller_id is not None:
-            filters.common.append("s.seller_id = %(seller_id)s")
-            filters.values["seller_id"] = wanted.seller_id
-        if wanted.in_stock:
-            filters.common.append("s.available > 0")
-        if wanted.currency is not None:
-            if not (wanted.currency.isascii() and wanted.currency.isalpha()):
-                return None
-            filters.common.append("s.currency = %(currency)s")
-            filters.values["currency"] = wanted.currency.lower()
-        if wanted.min_price is not None:
-            filters.price.append("s.price_minor >= %(min_price)s")
-            filters.values["min_price"] = wanted.min_price
-        if wanted.max_price is not None:
-            filters.price.append("s.price_minor <= %(max_price)s")
-            filters.values["max_price"] = wanted.max_price
+        if wanted.currency is not None and not (wanted.currency.isascii() and wanted.currency.isalpha()):
+            return None
+        category_id = None
         if wanted.category is not None:
             category_id = await self._category_id(wanted.category)
             if category_id is None:
                 return None
-            filters.category.append("s.category_id = %(category_id)s")
-            filters.values["category_id"] = category_id
-        return filters
+        return Filters(wanted, _status(wanted, viewer), category_id)
 
     async def _category_id(self, reference: UUID | str) -> UUID | None:
         if isinstance(reference, UUID):
-            return reference
-        if not (reference.isascii() and reference.isprintable()):
-            return None
-        row = await self._reader.one(
-            "SELECT category_id FROM category_list WHERE slug = %(slug)s ORDER BY category_id LIMIT 1",
-            {"slug": reference},
-        )
+            row = await self._reader.one(
+                "SELECT category_id FROM catalogue_categories WHERE category_id = %(category_id)s LIMIT 1",
+                {"category_id": reference},
+            )
+        elif reference.isascii() and reference.isprintable():
+            row = await self._reader.one(
+                "SELECT category_id FROM category_list WHERE slug = %(slug)s ORDER BY category_id LIMIT 1",
+                {"slug": reference},
+            )
+        else:
+            row = None
         return None if row is None else row["category_id"]
 
-    # --- words ---------------------------------------------------------------------------------------------
+    # --- lists ---------------------------------------------------------------------------------------------
 
-    async def _match(self, words: list[str], *, correct: bool) -> _Match:
-        stems = await self._look_up(words)
-        corrected = words
-        if correct:
-            corrected = [await self._corrected(word, stems[word]) for word in words]
-            if corrected != words:
-                corrected = list(dict.fromkeys(corrected))
-                stems = await self._look_up(corrected)
-        # What English texts are full of ("the", "with") is searched for only when there is nothing else.
-        telling = [word for word in corrected if stems[word]] or corrected
-        terms = [_Term(word, stems[word]) for word in telling]
-        values: dict[str, Any] = {
-            "exact_name": " ".join(corrected),
-            "all_in_name_whole": " & ".join(term.whole("A") for term in terms),
-            "all_in_name": " & ".join(term.begun("A") for term in terms),
-            "all_in_short": " & ".join(term.begun("AC") for term in terms),
-            "all_in_lead": " & ".join(term.begun() for term in terms),
-            "any_in_name": " | ".join(term.begun("A") for term in terms),
-            "any_in_short": " | ".join(term.begun("AC") for term in terms),
-            # Written as an array's text, which is read once; the driver's own arrays would be cast for every row.
-            "each": "{" + ",".join(f'"{term.begun()}"' for term in terms) + "}",
-        }
-        return _Match(
-            corrected=" ".join(corrected) if corrected != words else None,
-            words=telling,
-            all_words=" & ".join(term.begun() for term in terms),
-            any_word=" | ".join(term.begun() for term in terms),
-            values=values,
+    async def _list(
+        self, filters: Filters, request: PageRequest | SliceRequest, order: Order, place: Place | None
+    ) -> _Part:
+        rows = await self._reader.all(
+            statements.sorted_facts(filters, order, onwards=place is not None),
+            {**filters.values, **place_values(place), **_span(request)},
         )
+        total = await self._total(request, rows, statements.count_facts(filters), filters.values)
+        return _part(rows, request, order, total=total)
 
-    async def _look_up(self, words: list[str]) -> dict[str, list[str]]:
-        """The English stems of words; none for words that English texts are full of."""
-        missing = [word for word in words if word not in self._stems]
-        if missing:
-            rows = await self._reader.all(
-                """
-                SELECT w.word, ts_lexize('english_stem', w.word) AS stems
-                FROM unnest(%(words)s::text[]) AS w (word)
-                LIMIT 100
-                """,
-                {"words": missing},
-            )
-            for row in rows:
-                stems = row["stems"]
-                self._stems[row["word"]] = [row["word"]] if stems is None else list(stems)
-        found: dict[str, list[str]] = {}
-        for word in words:
-            self._stems.move_to_end(word)
-            found[word] = self._stems[word]
-        while len(self._stems) > REMEMBERED_STEMS_MAXIMUM:
-            self._stems.popitem(last=False)
-        return found
+    async def _total(
+        self, request: PageRequest | SliceRequest, rows: Rows, count: str, values: Mapping[str, Any]
+    ) -> int | None:
+        """The length of the whole list when a numbered page is asked for; counted only when the rows do not tell."""
+        if isinstance(request, SliceRequest):
+            return None
+        if len(rows) <= request.limit and (rows or request.page == 1):
+            return request.offset + len(rows)
+        row = await self._reader.one(count, values)
+        return 0 if row is None else int(row["total"])
 
-    async def _corrected(self, word: str, stems: list[str]) -> str:
-        """The word itself when the catalogue has it, or words that begin so; else the one that was probably meant."""
-        if not stems or await self._is_known(word, stems):
-            return word
-        return await self._vocabulary.correct(word) or word
+    # --- search --------------------------------------------------------------------------------------------
 
-    async def _is_known(self, word: str, stems: list[str]) -> bool:
-        row = await self._reader.one(
-            """
-            SELECT EXISTS (
-                SELECT
-                FROM catalogue_vocabulary
-                WHERE word >= %(word)s AND word < %(word)s || chr(1114111)
-            ) AS known
-            """,
-            {"word": word},
-        )
-        if row is not None and row["known"]:
-            return True
-        # Materialised, or the planner, hoping for an early hit, reads the whole catalogue for a word that is not there.
-        row = await self._reader.one(
-            """
-            WITH found AS MATERIALIZED (
-                SELECT t.listing_id
-                FROM catalogue_text AS t
-                WHERE t.document @@ %(match)s::tsquery
-            )
-            SELECT EXISTS (
-                SELECT
-                FROM found
-                JOIN catalogue_search AS s ON s.listing_id = found.listing_id
-                WHERE s.status = 'active'
-            ) AS known
-            """,
-            {"match": _Term(word, stems).begun()},
-        )
-        return row is not None and bool(row["known"])
-
-    # --- answers -------------------------------------------------------------------------------------------
-
-    async def _answer(
+    async def _search(
         self,
-        wanted: ListingFilter,
+        filters: Filters,
+        sought: Sought,
         request: PageRequest | SliceRequest,
         order: Order,
-        filters: "_Filters | None",
-        match: _Match | None,
+        place: Place | None,
+        *,
         with_facets: bool,
-    ) -> CatalogueResult:
-        if order.field is SortField.RELEVANCE and match is None and filters is not None:
-            order = NEWEST
-        key = f"{order.field.value}:{order.direction.value}"
-        place = _place(request, order, key)
-        if filters is None:
-            nothing = Facets(categories=[], prices=[]) if with_facets else None
-            return _result(wanted, request, [], 0, None, match, nothing)
-        any_word = False
-        if match is not None:
-            any_word = (
-                place.any_word if isinstance(place, _RelevancePlace) else await self._too_few(filters, match)
-            )
-        query = _Query(filters, match, order, any_word=any_word)
-        rows, total = await self._rows(query, request, place)
-        limit = request.limit
-        cursor = _cursor(rows[limit - 1], order, key, any_word=any_word) if len(rows) > limit else None
-        facets = await self._facets(query) if with_facets else None
-        return _result(wanted, request, rows[:limit], total, cursor, match, facets)
+    ) -> _Part:
+        relevance = Relevance(self._reader, filters, sought)
+        ids = None
+        if order.field is SortField.RELEVANCE:
+            assert place is None or isinstance(place, RelevancePlace), "places are of their order"
+            part = await self._by_relevance(relevance, request, order, place)
+        else:
+            ids = await relevance.filled_up()
+            if ids is None:
+                part = await self._sorted_words(filters, sought, request, order, place)
+            else:
+                part = await self._sorted_ids(ids, request, order, place)
+        if not with_facets:
+            return part
+        if order.field is SortField.RELEVANCE:
+            ids = await relevance.filled_up()
+        return msgspec.structs.replace(part, facets=await self._facets_of_search(filters, sought, ids))
 
-    async def _too_few(self, filters: "_Filters", match: _Match) -> bool:
-        """Whether so few listings have all the words that those with some are shown, too."""
-        if len(match.words) == 1:
-            return False
-        query = _Query(filters, match, NEWEST, any_word=False)
-        row = await self._reader.one(query.count(), query.values)
-        return row is None or row["total"] < ENOUGH
+    async def _by_relevance(
+        self,
+        relevance: Relevance,
+        request: PageRequest | SliceRequest,
+        order: Order,
+        place: RelevancePlace | None,
+    ) -> _Part:
+        total = None
+        if place is not None:
+            rows = await relevance.onwards(place, request.limit + 1)
+        else:
+            offset = request.offset if isinstance(request, PageRequest) else 0
+            found = await relevance.page(offset, request.limit + 1)
+            rows, total = found.rows, found.total
+        shown = rows[: request.limit]
+        cards = await self._cards([row["listing_id"] for row in shown]) if shown else []
+        has_more = len(rows) > request.limit
+        return _Part(
+            cards=cards,
+            has_more=has_more,
+            cursor=cursor_after(shown[-1], order) if has_more else None,
+            total=total,
+        )
 
-    async def _rows(
-        self, query: "_Query", request: PageRequest | SliceRequest, place: msgspec.Struct | None
-    ) -> tuple[list[dict[str, Any]], int | None]:
-        """One row more than is asked for, and the total when a numbered page is."""
-        if isinstance(request, SliceRequest):
-            values = {**query.values, "limit": request.limit + 1, "offset": 0, **_place_values(place)}
-            return await self._reader.all(query.cards(onwards=place is not None), values), None
-        values = {**query.values, "limit": request.limit + 1, "offset": request.offset}
-        rows = await self._reader.all(query.cards(counting=True), values)
-        if len(rows) <= request.limit and (rows or request.page == 1):
-            return rows, request.offset + len(rows)
-        if rows and query.searches:
-            return rows, int(rows[0]["total"])
-        counted = await self._reader.one(query.count(), query.values)
-        return rows, 0 if counted is None else int(counted["total"])
+    async def _cards(self, ids: list[UUID]) -> Rows:
+        return await self._reader.all(statements.cards_of_ids(), {"ids": ids})
 
-    async def _facets(self, query: "_Query") -> Facets:
-        rows = await self._reader.all(query.facets(), query.values)
+    async def _sorted_ids(
+        self, ids: list[UUID], request: PageRequest | SliceRequest, order: Order, place: Place | None
+    ) -> _Part:
+        rows = await self._reader.all(
+            statements.sorted_ids(order, onwards=place is not None),
+            {"ids": ids, **place_values(place), **_span(request)},
+        )
+        return _part(rows, request, order, total=len(ids))
+
+    async def _sorted_words(
+        self,
+        filters: Filters,
+        sought: Sought,
+        request: PageRequest | SliceRequest,
+        order: Order,
+        place: Place | None,
+    ) -> _Part:
+        values = {**filters.values, **sought.tiers()}
+        rows = await self._reader.all(
+            statements.sorted_words(filters, order, onwards=place is not None),
+            {**values, **place_values(place), **_span(request)},
+            planned_anew=True,
+        )
+        total = await self._total(request, rows, statements.count_words(filters), values)
+        return _part(rows, request, order, total=total)
+
+    # --- facets --------------------------------------------------------------------------------------------
+
+    async def _facets_of_search(self, filters: Filters, sought: Sought, ids: list[UUID] | None) -> Facets:
+        """`ids` are those found when they were filled up with some that have not all words."""
+        wider = filters.without_those_of_facets()
+        values = {**filters.values, **sought.tiers()}
+        if ids is None:
+            return await self._facets(filters, statements.found_by_words(wider), values)
+        if filters.of_facets:
+            # What the filters hide is filled up, too.
+            ids = ids + (await Relevance(self._reader, wider, sought).filled_up() or [])
+        source = statements.found_by_words_or_ids(wider)
+        return await self._facets(filters, source, {**values, "ids": ids})
+
+    async def _facets(self, filters: Filters, source: str, values: Mapping[str, Any]) -> Facets:
+        rows = await self._reader.all(statements.facets(filters, source), values)
         categories = [
             CategoryFacet(category=category_summary(row), listings=row["listings"])
             for row in rows
@@ -554,183 +300,6 @@ class Catalogue:
         return Facets(categories=categories, prices=prices)
 
 
-class _Filters:
-    """Conditions that all hold: fixed text with places for values. Prices and categories apart, for the facets."""
-
-    def __init__(self) -> None:
-        self.common: list[LiteralString] = []
-        self.price: list[LiteralString] = []
-        self.category: list[LiteralString] = []
-        self.values: dict[str, Any] = {}
-
-
-class _Term(msgspec.Struct, frozen=True):
-    """One word as part of a full-text query."""
-
-    word: str
-    stems: list[str]
-
-    def begun(self, weights: LiteralString = "") -> str:
-        """Words that begin so, or have the same stem; a single letter or digit stands for itself only."""
-        prefix = "" if len(self.word) == 1 and self.word.isascii() else "*"
-        return self._either(prefix + weights, weights)
-
-    def whole(self, weights: LiteralString = "") -> str:
-        """This word, or one with the same stem."""
-        return self._either(weights, weights)
-
-    def _either(self, of_word: str, of_stem: str) -> str:
-        forms = {f"'{self.word}':{of_word}" if of_word else f"'{self.word}'": None}
-        forms |= {f"'{stem}':{of_stem}" if of_stem else f"'{stem}'": None for stem in self.stems}
-        return f"({' | '.join(forms)})"
-
-
-_SCORE_ALL: Final[LiteralString] = """
-    CASE
-        WHEN t.name_words = %(exact_name)s THEN 6
-        WHEN t.lead @@ %(all_in_name_whole)s::tsquery THEN 5
-        WHEN t.lead @@ %(all_in_name)s::tsquery THEN 4
-        WHEN t.lead @@ %(all_in_short)s::tsquery THEN 3
-        WHEN t.lead @@ %(all_in_lead)s::tsquery THEN 2
-        ELSE 1
-    END
-"""
-
-_SCORE_ANY: Final[LiteralString] = f"""
-    CASE
-        WHEN t.document @@ %(all_words)s::tsquery THEN 1000 + {_SCORE_ALL}
-        ELSE 10 * (
-            SELECT count(*) FROM unnest(%(each)s::tsquery[]) AS e (word) WHERE t.document @@ e.word
-        )
-        + CASE
-            WHEN t.lead @@ %(any_in_name)s::tsquery THEN 3
-            WHEN t.lead @@ %(any_in_short)s::tsquery THEN 2
-            ELSE 1
-        END
-    END
-"""  # noqa: S608 - fixed text
-"""Listings with more of the words come first; 16 words score far below 1000."""
-
-
-class _Query:
-    """The statements of one question."""
-
-    def __init__(self, filters: _Filters, match: _Match | None, order: Order, *, any_word: bool) -> None:
-        self._filters = filters
-        self._order = order
-        self._score: LiteralString = _SCORE_ANY if any_word else _SCORE_ALL
-        self.searches = match is not None
-        self._from: LiteralString = "FROM catalogue_search AS s"
-        self._conditions = list(filters.common)
-        self.values: dict[str, Any] = dict(filters.values)
-        if match is not None:
-            self._from = "FROM catalogue_text AS t JOIN catalogue_search AS s ON s.listing_id = t.listing_id"
-            self._conditions.append("t.document @@ %(match)s::tsquery")
-            self.values |= match.values
-            self.values["all_words"] = match.all_words
-            self.values["match"] = match.any_word if any_word else match.all_words
-
-    def cards(self, *, onwards: bool = False, counting: bool = False) -> LiteralString:
-        """A part of the list with all that its cards show.
-
-        What a search finds is all looked at in any case, so `counting` it (in the column `total`) costs little; a list
-        is read off an index and counted by itself.
-        """
-        counts = counting and self.searches
-        total: LiteralString = ", count(*) OVER () AS total" if counts else ""
-        shown: LiteralString = "found.total, " if counts else ""
-        if self._order.field is SortField.RELEVANCE:
-            further: LiteralString = (
-                """
-                WHERE (f.score, f.average_rating, f.created_at, f.listing_id)
-                    < (%(at_score)s, %(at_rating)s, %(at_created)s, %(at_id)s)
-                """
-                if onwards
-                else ""
-            )
-            inner: LiteralString = f"""
-                SELECT f.listing_id, f.score{total}
-                FROM (
-                    SELECT s.listing_id, s.average_rating, s.created_at, {self._score} AS score
-                    {self._from}
-                    {self._where()}
-                ) AS f
-                {further}
-                ORDER BY f.score DESC, f.average_rating DESC, f.created_at DESC, f.listing_id DESC
-                LIMIT %(limit)s OFFSET %(offset)s
-            """  # noqa: S608 - fixed text
-            return _cards(
-                inner,
-                "found.score DESC, s.average_rating DESC, s.created_at DESC, s.listing_id DESC",
-                more=f"found.score, {shown}",
-            )
-        sorting = _SORTINGS[self._order.field]
-        ascending = self._order.direction is Direction.ASC
-        order = sorting.ascending if ascending else sorting.descending
-        more = (sorting.onwards[0 if ascending else 1],) if onwards else ()
-        inner = f"""
-            SELECT s.listing_id{total}
-            {self._from}
-            {self._where(*more)}
-            ORDER BY {order}
-            LIMIT %(limit)s OFFSET %(offset)s
-        """
-        return _cards(inner, order, more=shown)
-
-    def count(self) -> LiteralString:
-        """How many there are in all."""
-        return f"SELECT count(*) AS total {self._from} {self._where()}"
-
-    def facets(self) -> LiteralString:
-        """Counts by category, and prices by currency, each without regard to the filter on itself."""
-        price, category = _all_of(self._filters.price), _all_of(self._filters.category)
-        return f"""
-            SELECT f.category_id, c.name AS category_name, c.slug AS category_slug, f.currency, f.listings,
-                f.lowest, f.highest
-            FROM (
-                SELECT s.category_id, s.currency,
-                    CASE
-                        WHEN grouping(s.currency) = 1 THEN count(*) FILTER (WHERE {price})
-                        ELSE count(*) FILTER (WHERE {category})
-                    END AS listings,
-                    min(s.price_minor) FILTER (WHERE {category}) AS lowest,
-                    max(s.price_minor) FILTER (WHERE {category}) AS highest
-                {self._from}
-                WHERE {_all_of(self._conditions)}
-                GROUP BY GROUPING SETS ((s.category_id), (s.currency))
-            ) AS f
-            LEFT JOIN category_list AS c ON c.category_id = f.category_id
-            WHERE f.listings > 0
-            ORDER BY f.currency IS NULL, f.listings DESC, f.currency, f.category_id
-            LIMIT 500
-        """  # noqa: S608 - fixed text
-
-    def _where(self, *more: LiteralString) -> LiteralString:
-        filters = self._filters
-        return "WHERE " + _all_of([*self._conditions, *filters.price, *filters.category, *more])
-
-
-def _all_of(conditions: list[LiteralString]) -> LiteralString:
-    return " AND ".join(conditions) if conditions else "true"
-
-
-def _cards(inner: LiteralString, order: LiteralString, *, more: LiteralString = "") -> LiteralString:
-    """What a card shows of the few listings that `inner` names; the names of others are joined to those only."""
-    return f"""
-        SELECT {more}s.listing_id, s.name, s.name_key, s.slug, s.status, s.price_minor, s.compare_price_minor,
-            s.currency, s.available, s.product_type, s.average_rating, s.review_count, s.view_count, s.created_at,
-            s.published_at, s.seller_id, s.category_id, t.short_description, t.tags,
-            coalesce(a.business_name, a.name) AS seller_name, a.avatar_url AS seller_avatar_url,
-            c.name AS category_name, c.slug AS category_slug
-        FROM ({inner}) AS found
-        JOIN catalogue_search AS s ON s.listing_id = found.listing_id
-        JOIN catalogue_text AS t ON t.listing_id = found.listing_id
-        LEFT JOIN account_directory AS a ON a.account_id = s.seller_id
-        LEFT JOIN category_list AS c ON c.category_id = s.category_id
-        ORDER BY {order}
-    """  # noqa: S608 - fixed text
-
-
 def _status(wanted: ListingFilter, viewer: Viewer) -> Standing | None:
     """The status that is listed: everybody may ask for what is on the shelf, sold out or not."""
     if wanted.status in {Standing.ACTIVE, Standing.OUT_OF_STOCK} or viewer.manages(wanted.seller_id):
@@ -738,137 +307,23 @@ def _status(wanted: ListingFilter, viewer: Viewer) -> Standing | None:
     return Standing.ACTIVE
 
 
-def _add_status(filters: _Filters, status: Standing | None) -> None:
-    match status:
-        case None:
-            pass
-        case Standing.OUT_OF_STOCK:
-            filters.common.append("s.status = 'active' AND s.available <= 0")
-        case Standing.ACTIVE:
-            # Written out, so that the indexes of what is on the shelf are used.
-            filters.common.append("s.status = 'active'")
-        case _:
-            filters.common.append("s.status = %(status)s")
-            filters.values["status"] = status.value
+def _span(request: PageRequest | SliceRequest) -> dict[str, int]:
+    """One row more than is asked for tells whether there are more."""
+    offset = request.offset if isinstance(request, PageRequest) else 0
+    return {"limit": request.limit + 1, "offset": offset}
 
 
-def _check_prices(wanted: ListingFilter) -> None:
-    low, high = wanted.min_price, wanted.max_price
-    if (low is not None or high is not None) and wanted.currency is None:
-        raise _invalid("currency", "A price is of a currency.", "required")
-    if low is not None and high is not None and low > high:
-        raise _invalid("minPrice", "The lowest price is above the highest.", "range")
-
-
-def _place(request: PageRequest | SliceRequest, order: Order, key: str) -> msgspec.Struct | None:
-    if not isinstance(request, SliceRequest) or request.cursor is None:
-        return None
-    shape = _RelevancePlace if order.field is SortField.RELEVANCE else _SORTINGS[order.field].place
-    place = decode_cursor(request.cursor, shape)
-    if getattr(place, "order") != key:  # noqa: B009 - each of the shapes has it
-        raise _invalid("cursor", "The cursor is of another order; begin again without one.", "cursor")
-    return place
-
-
-def _place_values(place: msgspec.Struct | None) -> dict[str, Any]:
-    match place:
-        case None:
-            return {}
-        case _RelevancePlace():
-            return {
-                "at_score": place.score,
-                "at_rating": Decimal(place.rating) / 100,
-                "at_created": place.created_at,
-                "at_id": place.listing_id,
-            }
-        case _RatingPlace():
-            return {
-                "at_rating": Decimal(place.rating) / 100,
-                "at_created": place.created_at,
-                "at_id": place.listing_id,
-            }
-        case _TimePlace():
-            return {"at_created": place.created_at, "at_id": place.listing_id}
-        case _NamePlace():
-            return {"at_name": place.name_key, "at_id": place.listing_id}
-        case _NumberPlace():
-            return {"at_number": place.number, "at_id": place.listing_id}
-        case _:
-            raise TypeError(type(place))
-
-
-def _cursor(row: dict[str, Any], order: Order, key: str, *, any_word: bool) -> str:
-    """Where the list goes on after this row."""
-    listing_id = row["listing_id"]
-    rating = int(row["average_rating"] * 100)
-    match order.field:
-        case SortField.RELEVANCE:
-            return encode_cursor(
-                _RelevancePlace(key, any_word, row["score"], rating, row["created_at"], listing_id)
-            )
-        case SortField.AVERAGE_RATING:
-            return encode_cursor(_RatingPlace(key, rating, row["created_at"], listing_id))
-        case SortField.CREATED_AT:
-            return encode_cursor(_TimePlace(key, row["created_at"], listing_id))
-        case SortField.NAME:
-            return encode_cursor(_NamePlace(key, row["name_key"], listing_id))
-        case SortField.PRICE:
-            return encode_cursor(_NumberPlace(key, row["price_minor"], listing_id))
-        case SortField.VIEW_COUNT:
-            return encode_cursor(_NumberPlace(key, row["view_count"], listing_id))
-
-
-def _result(
-    wanted: ListingFilter,
-    request: PageRequest | SliceRequest,
-    rows: list[dict[str, Any]],
-    total: int | None,
-    cursor: str | None,
-    match: _Match | None,
-    facets: Facets | None,
-) -> CatalogueResult:
-    numbered = isinstance(request, PageRequest)
-    return CatalogueResult(
-        items=[_item(row) for row in rows],
-        limit=request.limit,
-        has_more=cursor is not None,
-        next_cursor=cursor,
-        total=total if numbered else None,
-        page=request.page if isinstance(request, PageRequest) else None,
-        query=wanted.text,
-        corrected_query=None if match is None else match.corrected,
-        facets=facets,
+def _part(rows: Rows, request: PageRequest | SliceRequest, order: Order, *, total: int | None) -> _Part:
+    shown = rows[: request.limit]
+    has_more = len(rows) > request.limit
+    return _Part(
+        cards=shown,
+        has_more=has_more,
+        cursor=cursor_after(shown[-1], order) if has_more else None,
+        total=total,
     )
 
 
-def _item(row: dict[str, Any]) -> CatalogueItem:
-    currency, available = row["currency"], row["available"]
-    compare = row["compare_price_minor"]
-    standing = standing_of(row["status"], available)
-    return CatalogueItem(
-        listing_id=row["listing_id"],
-        name=row["name"],
-        slug=row["slug"],
-        short_description=row["short_description"],
-        status=standing,
-        price=Money(row["price_minor"], currency),
-        compare_price=None if compare is None else Money(compare, currency),
-        discount_percent=discount_percent(row["price_minor"], compare),
-        available=available,
-        in_stock=available > 0,
-        product_type=ProductType(row["product_type"]),
-        tags=row["tags"],
-        average_rating=row["average_rating"],
-        review_count=row["review_count"],
-        view_count=row["view_count"],
-        created_at=row["created_at"],
-        published_at=row["published_at"],
-        seller=SellerSummary(
-            account_id=row["seller_id"], name=row["seller_name"], avatar_url=row["seller_avatar_url"]
-        ),
-        category=category_summary(row),
-    )
-
-
-def _invalid(field: str, message: str, rule: str) -> InvalidInput:
-    return InvalidInput(message, problems=[Problem(field, message, rule)])
+def _nothing(*, with_facets: bool) -> _Part:
+    facets = Facets(categories=[], prices=[]) if with_facets else None
+    return _Part(cards=[], has_more=False, cursor=None, total=0, facets=facets)

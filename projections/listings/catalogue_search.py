@@ -1,16 +1,20 @@
 """The tables behind the catalogue and its search (requirements §8, LST-24, LST-27); `catalogue.py` asks them.
 
 What changes with every order (`available`) is apart from what is costly to index (the words): `catalogue_search` holds
-facts to filter and sort by, `catalogue_text` the words. `catalogue_vocabulary` knows which words there are, to correct
-misspelt ones; it knows those of listings on the shelf only, so that a correction never tells of a draft.
+facts to filter and sort by, `catalogue_words` what a search looks at, `catalogue_text` what else is shown.
+`catalogue_vocabulary` knows every word there is: a search asks the index for words, not for beginnings and stems, which
+cost it several times as much. Misspelt words are corrected to those of listings on the shelf only, so that a correction
+never tells of a draft.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from domain.categories.events import CategoryCreated, CategoryDeleted, CategoryRenamed
 from domain.inventory.events import StockAdjusted, StockReleased, StockReserved
@@ -24,14 +28,15 @@ from domain.listings.events import (
     ListingRecategorised,
 )
 from domain.shared.events import DomainEvent, Recorded
+from projections.listings.lexemes import Lexemes, lexemes_of, refiled, told_words
 from projections.listings.standing import ACTIVE
-from projections.listings.words import folded_words, words_of
+from projections.listings.words import words_of
 from projections.shared.projection import Batch, Projection
 from projections.shared.rows import Rows
 from projections.shared.table import Table
 
 
-class FactsRow(msgspec.Struct):
+class FactsRow(msgspec.Struct, gc=False):
     """What a listing is filtered and sorted by, and what else its card shows.
 
     `name_key` is the name as it is sorted, whatever the database's locale. `average_rating` is 0 without reviews.
@@ -93,85 +98,85 @@ CATALOGUE_SEARCH = Table(
 )
 
 
+class WordsRow(msgspec.Struct, gc=False):
+    """What a search looks at: a listing's words (`lexemes.py`) and by what those found are put in order.
+
+    `described` are words of the description only. `shown` is whether it is on the shelf, sold out or not.
+    """
+
+    listing_id: UUID
+    created_at: datetime
+    lead: str
+    described: str
+    shown: bool = False
+    average_rating: Decimal = Decimal(0)
+
+
+CATALOGUE_WORDS = Table(
+    "catalogue_words",
+    WordsRow,
+    key=("listing_id",),
+    # Narrow, for a search for a broad word visits the rows of all that have it, if only to count them. The words of the
+    # description are the most and rank last: apart from the others they can be stored out of the row's line, and only
+    # the index looks at them.
+    columns="""
+        listing_id uuid NOT NULL,
+        created_at timestamptz NOT NULL,
+        shown boolean NOT NULL,
+        average_rating numeric(3, 2) NOT NULL,
+        lead tsvector NOT NULL,
+        described tsvector NOT NULL
+    """,
+    indexes={
+        "words": "USING gin ((lead || described)) WITH (fastupdate = off) WHERE shown",
+        "best": "(average_rating, created_at, listing_id) WHERE shown",
+    },
+)
+
+
 class TextRow(msgspec.Struct):
-    """The words of a listing, folded, with single spaces between them; `tags` and `short_description` as they are shown."""
+    """What else a listing's card shows."""
 
     listing_id: UUID
     tags: list[str]
     short_description: str | None
-    name_words: str
-    tag_words: str
-    category_words: str
-    short_words: str
-    description_words: str
 
 
 CATALOGUE_TEXT = Table(
     "catalogue_text",
     TextRow,
     key=("listing_id",),
-    # Both forms of each word: the plain one for beginnings of words, other languages and article numbers, the English
-    # stem so that "batteries" finds "battery". `document` is what is found, all words without places, so that its index
-    # answers alone; `lead` is what is ranked by, small enough to stay in its row: name A, tags and category B, short
-    # description C. What is only in the description (weight D) ranks last without being looked at.
     columns="""
         listing_id uuid NOT NULL,
         tags text[] NOT NULL,
-        short_description text,
-        name_words text NOT NULL,
-        tag_words text NOT NULL,
-        category_words text NOT NULL,
-        short_words text NOT NULL,
-        description_words text NOT NULL,
-        lead tsvector NOT NULL GENERATED ALWAYS AS (
-            setweight(
-                to_tsvector('simple'::regconfig, name_words) || to_tsvector('english'::regconfig, name_words), 'A'
-            )
-            || setweight(
-                to_tsvector('simple'::regconfig, tag_words || ' ' || category_words)
-                || to_tsvector('english'::regconfig, tag_words || ' ' || category_words), 'B'
-            )
-            || setweight(
-                to_tsvector('simple'::regconfig, short_words)
-                || to_tsvector('english'::regconfig, short_words), 'C'
-            )
-        ) STORED,
-        document tsvector NOT NULL GENERATED ALWAYS AS (
-            strip(
-                to_tsvector(
-                    'simple'::regconfig,
-                    name_words || ' ' || tag_words || ' ' || category_words || ' ' || short_words || ' '
-                    || description_words
-                )
-                || to_tsvector(
-                    'english'::regconfig,
-                    name_words || ' ' || tag_words || ' ' || category_words || ' ' || short_words || ' '
-                    || description_words
-                )
-            )
-        ) STORED
+        short_description text
     """,
-    indexes={"document": "USING gin (document) WITH (fastupdate = off)"},
 )
 
 
 class CategoryNameRow(msgspec.Struct):
-    """The words of a category's name, for listings that are filed under it later."""
+    """The words of a category's name, by which the listings that are filed under it are found."""
 
     category_id: UUID
-    words: str
+    words: list[str]
 
 
 CATALOGUE_CATEGORIES = Table(
     "catalogue_categories",
     CategoryNameRow,
     key=("category_id",),
-    columns="category_id uuid NOT NULL, words text NOT NULL",
+    columns="category_id uuid NOT NULL, words text[] NOT NULL",
+    indexes={"words": "USING gin (words)"},
 )
 
 
-class WordRow(msgspec.Struct):
-    """A word of so many `listings` on the shelf and of so many `categories`. `changed_at` is a log position."""
+class WordRow(msgspec.Struct, gc=False):
+    """A word of the catalogue. `changed_at` is a log position.
+
+    So many `listings` on the shelf have it in name, tags or short description, and so many `categories` in their names:
+    these are what misspelt words are corrected to. Words that are in descriptions or drafts only have neither; a word is
+    kept when the last text that had it is gone.
+    """
 
     word: str
     changed_at: int
@@ -183,12 +188,18 @@ CATALOGUE_VOCABULARY = Table(
     "catalogue_vocabulary",
     WordRow,
     key=("word",),
+    # The English stem leads from a word to its other forms ("batteries", "battery"); words that English texts are full
+    # of ("the", "with") have none.
     columns="""
         word text COLLATE "C" NOT NULL,
         changed_at bigint NOT NULL,
         listings bigint NOT NULL,
-        categories bigint NOT NULL
+        categories bigint NOT NULL,
+        stem text COLLATE "C" GENERATED ALWAYS AS (
+            (ts_lexize('english_stem'::regdictionary, word))[1]
+        ) STORED
     """,
+    indexes={"stem": "(stem)"},
 )
 
 
@@ -196,7 +207,7 @@ class CatalogueSearch(Projection):
     """Keeps the catalogue in step with the facts; may be rebuilt from zero."""
 
     name = "catalogue_search"
-    tables = (CATALOGUE_SEARCH, CATALOGUE_TEXT, CATALOGUE_CATEGORIES, CATALOGUE_VOCABULARY)
+    tables = (CATALOGUE_SEARCH, CATALOGUE_WORDS, CATALOGUE_TEXT, CATALOGUE_CATEGORIES, CATALOGUE_VOCABULARY)
     events = (
         ListingCreated,
         ListingDescriptionRevised,
@@ -213,6 +224,22 @@ class CatalogueSearch(Projection):
         CategoryDeleted,
     )
 
+    def __init__(self) -> None:
+        """Knows nothing but, during a batch, what the dry run has found out."""
+        self._desk = _Desk()
+
+    def begin(
+        self, taken: Sequence[Recorded], connection: psycopg.Connection[Any], physical: Mapping[str, str]
+    ) -> Batch:
+        """Ask for the rows that facts which concern it will change."""
+        self._desk = _Desk()
+        return super().begin(taken, connection, physical)
+
+    def fold(self, taken: Sequence[Recorded], batch: Batch) -> None:
+        """Change the rows that were asked for, in memory."""
+        super().fold(taken, batch)
+        self._desk = _Desk()
+
     def project(self, batch: Batch, recorded: Recorded) -> None:
         """Apply one fact."""
         event = recorded.event
@@ -224,17 +251,59 @@ class CatalogueSearch(Projection):
             case StockAdjusted():
                 _move_available(batch, event.listing_id, event.delta)
             case ListingCreated():
-                _create(batch, event, recorded)
+                _create(batch, event, recorded, self._desk)
             case ListingPublished():
                 _move(batch, recorded, ACTIVE)
             case ListingDeactivated():
                 _move(batch, recorded, "inactive")
             case ListingArchived():
                 _move(batch, recorded, "archived")
+            case ListingPriceChanged():
+                _change_price(batch, event, recorded)
+            case ListingRecategorised():
+                _file(batch, event, recorded)
+            case ListingDescriptionRevised():
+                _revise(batch, event, recorded, self._desk)
             case CategoryCreated() | CategoryRenamed() | CategoryDeleted():
                 _name_category(batch, event, recorded)
             case _:
-                _revise(batch, event, recorded)
+                pass
+
+
+class _Desk:
+    """What is worked out of a batch's facts, and not twice."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[DomainEvent, _Texts]] = {}
+        self._asked: set[str] = set()
+        self._known: set[str] = set()
+
+    def texts_of(self, event: ListingCreated | ListingDescriptionRevised, position: int) -> "_Texts":
+        """The words of its texts; of one and the same event at a position they are the same in either run."""
+        known = self._texts.get(position)
+        if known is not None and known[0] is event:
+            return known[1]
+        texts = _Texts(
+            name=tuple(words_of(event.name)),
+            short=tuple(words_of(event.short_description or "")),
+            tags=tuple(words_of(" ".join(event.tags))),
+            description=tuple(words_of(event.description or "")),
+        )
+        self._texts[position] = (event, texts)
+        return texts
+
+    def learn(self, batch: Batch, words: set[str], position: int) -> None:
+        """Every word is in the vocabulary, or no search for its beginning would find it."""
+        vocabulary = batch.rows(CATALOGUE_VOCABULARY)
+        if batch.is_dry:
+            new = words - self._asked
+            self._asked |= new
+            vocabulary.asked.update([(word,) for word in new])
+            return
+        for word in words - self._known:
+            if vocabulary.get(word) is None:
+                vocabulary.put(WordRow(word=word, changed_at=position))
+            self._known.add(word)
 
 
 def _move_available(batch: Batch, listing_id: UUID, by: int) -> None:
@@ -243,14 +312,21 @@ def _move_available(batch: Batch, listing_id: UUID, by: int) -> None:
         facts.available += by
 
 
-def _create(batch: Batch, event: ListingCreated, recorded: Recorded) -> None:
+def _create(batch: Batch, event: ListingCreated, recorded: Recorded, desk: _Desk) -> None:
+    texts = desk.texts_of(event, recorded.position)
+    desk.learn(batch, texts.words(), recorded.position)
+    if batch.is_dry:
+        batch.rows(CATALOGUE_SEARCH).get(recorded.stream_id)
+        batch.rows(CATALOGUE_WORDS).get(recorded.stream_id)
+        batch.rows(CATALOGUE_TEXT).get(recorded.stream_id)
+        return
     batch.rows(CATALOGUE_SEARCH).put(
         FactsRow(
             listing_id=recorded.stream_id,
             seller_id=event.seller_id,
             category_id=event.category_id,
             name=event.name,
-            name_key=folded_words(event.name),
+            name_key=" ".join(texts.name),
             slug=event.slug,
             product_type=event.product_type.value,
             price_minor=event.price.minor,
@@ -259,66 +335,76 @@ def _create(batch: Batch, event: ListingCreated, recorded: Recorded) -> None:
             created_at=recorded.at,
         )
     )
-    text = TextRow(
-        listing_id=recorded.stream_id,
-        tags=list(event.tags),
-        short_description=event.short_description,
-        name_words=folded_words(event.name),
-        tag_words=folded_words(" ".join(event.tags)),
-        category_words=_category_words(batch, event.category_id),
-        short_words=folded_words(event.short_description),
-        description_words=folded_words(event.description),
+    lexemes = texts.lexemes(event.category_id)
+    batch.rows(CATALOGUE_WORDS).put(
+        WordsRow(
+            listing_id=recorded.stream_id,
+            created_at=recorded.at,
+            lead=lexemes.lead,
+            described=lexemes.described,
+        )
     )
-    batch.rows(CATALOGUE_TEXT).put(text)
-    _foresee(batch, text)
+    batch.rows(CATALOGUE_TEXT).put(
+        TextRow(
+            listing_id=recorded.stream_id,
+            tags=list(event.tags),
+            short_description=event.short_description,
+        )
+    )
 
 
 def _move(batch: Batch, recorded: Recorded, status: str) -> None:
     """Onto the shelf, or off it: its words come into the vocabulary, or leave it."""
     facts = batch.rows(CATALOGUE_SEARCH).change(recorded.stream_id)
-    text = batch.rows(CATALOGUE_TEXT).get(recorded.stream_id)
-    if facts is None or text is None:
+    words = batch.rows(CATALOGUE_WORDS).get(recorded.stream_id)
+    if facts is None or words is None:
         return
-    was_shown, is_shown = facts.status == ACTIVE, status == ACTIVE
     facts.status = status
+    is_shown = status == ACTIVE
     if is_shown:
         facts.published_at = recorded.at
-    if was_shown != is_shown:
-        words = _words(text)
-        _count(batch, recorded.position, gone=() if is_shown else words, come=words if is_shown else ())
+    if words.shown != is_shown:
+        batch.rows(CATALOGUE_WORDS).change(recorded.stream_id)
+        words.shown = is_shown
+        told = told_words(words.lead)
+        _count(batch, recorded.position, gone=() if is_shown else told, come=told if is_shown else ())
 
 
-def _revise(batch: Batch, event: DomainEvent, recorded: Recorded) -> None:
+def _change_price(batch: Batch, event: ListingPriceChanged, recorded: Recorded) -> None:
     facts = batch.rows(CATALOGUE_SEARCH).change(recorded.stream_id)
-    match event:
-        case ListingPriceChanged():
-            if facts is not None:
-                facts.price_minor = event.new_price.minor
-                facts.compare_price_minor = None if event.compare_price is None else event.compare_price.minor
-        case ListingRecategorised():
-            words = _category_words(batch, event.category_id)
-            text = batch.rows(CATALOGUE_TEXT).change(recorded.stream_id)
-            if facts is not None and text is not None:
-                facts.category_id = event.category_id
-                text.category_words = words
-        case ListingDescriptionRevised():
-            text = batch.rows(CATALOGUE_TEXT).change(recorded.stream_id)
-            if facts is None or text is None:
-                return
-            before = _words(text)
-            facts.name = event.name
-            facts.name_key = folded_words(event.name)
-            text.tags = list(event.tags)
-            text.short_description = event.short_description
-            text.name_words = facts.name_key
-            text.tag_words = folded_words(" ".join(event.tags))
-            text.short_words = folded_words(event.short_description)
-            text.description_words = folded_words(event.description)
-            if facts.status == ACTIVE:
-                after = _words(text)
-                _count(batch, recorded.position, gone=before - after, come=after - before)
-        case _:
-            pass
+    if facts is not None:
+        facts.price_minor = event.new_price.minor
+        facts.compare_price_minor = None if event.compare_price is None else event.compare_price.minor
+
+
+def _file(batch: Batch, event: ListingRecategorised, recorded: Recorded) -> None:
+    """Under another category."""
+    facts = batch.rows(CATALOGUE_SEARCH).change(recorded.stream_id)
+    words = batch.rows(CATALOGUE_WORDS).change(recorded.stream_id)
+    if facts is not None and words is not None:
+        facts.category_id = event.category_id
+        words.lead = refiled(words.lead, event.category_id)
+
+
+def _revise(batch: Batch, event: ListingDescriptionRevised, recorded: Recorded, desk: _Desk) -> None:
+    texts = desk.texts_of(event, recorded.position)
+    desk.learn(batch, texts.words(), recorded.position)
+    facts = batch.rows(CATALOGUE_SEARCH).change(recorded.stream_id)
+    text = batch.rows(CATALOGUE_TEXT).change(recorded.stream_id)
+    words = batch.rows(CATALOGUE_WORDS).change(recorded.stream_id)
+    if facts is None or text is None or words is None:
+        return
+    before = told_words(words.lead)
+    facts.name = event.name
+    facts.name_key = " ".join(texts.name)
+    text.tags = list(event.tags)
+    text.short_description = event.short_description
+    lexemes = texts.lexemes(facts.category_id)
+    words.lead = lexemes.lead
+    words.described = lexemes.described
+    if words.shown:
+        after = told_words(words.lead)
+        _count(batch, recorded.position, gone=before - after, come=after - before)
 
 
 def _name_category(
@@ -326,48 +412,43 @@ def _name_category(
 ) -> None:
     categories = batch.rows(CATALOGUE_CATEGORIES)
     known = categories.get(recorded.stream_id)
-    before = known.words if known is not None else ""
-    after = "" if isinstance(event, CategoryDeleted) else " ".join(words_of(event.name))
+    before = set(known.words) if known is not None else set()
     if isinstance(event, CategoryDeleted):
+        after = set()
         categories.delete(recorded.stream_id)
+        batch.execute(
+            "UPDATE {catalogue_search} SET category_id = NULL WHERE category_id = %(category_id)s",
+            {"category_id": recorded.stream_id},
+        )
     else:
-        categories.put(CategoryNameRow(category_id=recorded.stream_id, words=after))
-    old, new = set(before.split()), set(after.split())
+        after = set(words_of(event.name))
+        categories.put(CategoryNameRow(category_id=recorded.stream_id, words=sorted(after)))
     vocabulary = batch.rows(CATALOGUE_VOCABULARY)
-    for word in old - new:
+    for word in before - after:
         _tell(vocabulary, word, recorded.position, categories=-1)
-    for word in new - old:
+    for word in after - before:
         _tell(vocabulary, word, recorded.position, categories=1)
-    values = {"category_id": recorded.stream_id, "words": after}
-    if not isinstance(event, CategoryCreated) and before != after:
-        batch.execute(
-            """
-            UPDATE {catalogue_text} AS t
-            SET category_words = %(words)s
-            FROM {catalogue_search} AS s
-            WHERE s.listing_id = t.listing_id AND s.category_id = %(category_id)s
-            """,
-            values,
+
+
+class _Texts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The words of a listing's texts."""
+
+    name: tuple[str, ...]
+    short: tuple[str, ...]
+    tags: tuple[str, ...]
+    description: tuple[str, ...]
+
+    def lexemes(self, category_id: UUID | None) -> Lexemes:
+        return lexemes_of(
+            name=self.name,
+            short=self.short,
+            tags=self.tags,
+            description=self.description,
+            category_id=category_id,
         )
-    if isinstance(event, CategoryDeleted):
-        batch.execute(
-            "UPDATE {catalogue_search} SET category_id = NULL WHERE category_id = %(category_id)s", values
-        )
 
-
-def _category_words(batch: Batch, category_id: UUID | None) -> str:
-    category = None if category_id is None else batch.rows(CATALOGUE_CATEGORIES).get(category_id)
-    return "" if category is None else category.words
-
-
-def _words(text: TextRow) -> set[str]:
-    """What corrections are taken from: the listing's own words, but those of its description, which few search for."""
-    return {*text.name_words.split(), *text.tag_words.split(), *text.short_words.split()}
-
-
-def _foresee(batch: Batch, text: TextRow) -> None:
-    """Have words read with the rest of the batch: a rebuild sees most listings on the shelf soon after their creation."""
-    batch.rows(CATALOGUE_VOCABULARY).asked.update([(word,) for word in _words(text)])
+    def words(self) -> set[str]:
+        return {*self.name, *self.short, *self.tags, *self.description}
 
 
 def _count(batch: Batch, position: int, *, gone: Iterable[str], come: Iterable[str]) -> None:
@@ -383,9 +464,10 @@ def _count(batch: Batch, position: int, *, gone: Iterable[str], come: Iterable[s
 def _tell(
     vocabulary: Rows[WordRow], word: str, position: int, *, listings: int = 0, categories: int = 0
 ) -> None:
-    row = vocabulary.change_or_new(lambda: WordRow(word=word, changed_at=position), word)
+    row = vocabulary.change(word)
+    if row is None:
+        row = WordRow(word=word, changed_at=position)
+        vocabulary.put(row)
     row.changed_at = position
     row.listings += listings
     row.categories += categories
-    if row.listings == 0 and row.categories == 0:
-        vocabulary.delete(word)

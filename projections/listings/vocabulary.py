@@ -72,7 +72,11 @@ class Vocabulary:
             if not self._stale():
                 return
             row = await self._reader.one(
-                "SELECT count(*) AS words, coalesce(max(changed_at), 0) AS changed_at FROM catalogue_vocabulary"
+                """
+                SELECT count(*) AS words, coalesce(max(changed_at), 0) AS changed_at
+                FROM catalogue_vocabulary
+                WHERE listings > 0 OR categories > 0
+                """
             )
             signature = (0, 0) if row is None else (row["words"], row["changed_at"])
             if signature != self._signature:
@@ -91,6 +95,7 @@ class Vocabulary:
             FROM (
                 SELECT word, listings + categories AS uses
                 FROM catalogue_vocabulary
+                WHERE listings > 0 OR categories > 0
                 ORDER BY listings + categories DESC, word
                 LIMIT %(limit)s
             ) AS known

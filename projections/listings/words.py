@@ -44,11 +44,6 @@ def words_of(text: str) -> list[str]:
     return [word[:WORD_CHARACTERS_MAXIMUM] for word in folded.translate(_LETTERS).split()]
 
 
-def folded_words(text: str | None) -> str:
-    """The words of a text with single spaces between them."""
-    return " ".join(words_of(text)) if text else ""
-
-
 def query_words(text: str) -> list[str]:
     """The words that are searched for: each once, in their order, of the first characters only."""
     return list(dict.fromkeys(words_of(text[:QUERY_CHARACTERS_MAXIMUM])))[:QUERY_WORDS_MAXIMUM]

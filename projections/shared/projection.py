@@ -31,6 +31,11 @@ class Batch:
             table.name: Rows(table, physical[table.name], connection) for table in tables
         }
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether this run only finds out which rows to read: what is put is forgotten."""
+        return self._connection is None
+
     def rows(self, table: Table[R]) -> Rows[R]:
         """The rows of one table."""
         return self._rows[table.name]

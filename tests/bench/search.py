@@ -19,7 +19,8 @@ from infrastructure.bootstrap import Machinery
 from infrastructure.identity import new_id
 from projections.accounts.account_directory import AccountDirectory
 from projections.categories.category_list import CategoryList
-from projections.listings.catalogue import Catalogue, ListingFilter
+from projections.listings.catalogue import Catalogue
+from projections.listings.catalogue_questions import ListingFilter
 from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.listing_detail import ListingDetailProjection
 from projections.shared.paging import PageRequest
@@ -31,6 +32,7 @@ from tests.bench.report import Figure, Peer
 LISTINGS = 100_000
 AT_ONCE = 2_000
 CONNECTIONS = 16
+TARGET_MS = 30.0
 SEARCHES = 1_600
 PEER_SEARCHES = 64
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -178,8 +180,8 @@ async def measure(tools: Machinery) -> list[Figure]:
             await reader.all(
                 """
                 SELECT listing_id
-                FROM catalogue_text
-                WHERE name_words ILIKE %(pattern)s OR description_words ILIKE %(pattern)s
+                FROM bench_texts
+                WHERE name ILIKE %(pattern)s OR description ILIKE %(pattern)s
                 ORDER BY listing_id
                 LIMIT 20
                 """,
@@ -196,6 +198,7 @@ async def measure(tools: Machinery) -> list[Figure]:
             "ms",
             Peer("ILIKE", _p95(scanned)),
             higher_is_better=False,
+            target=TARGET_MS,
             note=f"{LISTINGS:,} listings, {CONNECTIONS} connections, p50 {sorted(searched)[len(searched) // 2]:.1f}",
         )
     ]
@@ -205,6 +208,7 @@ def _fill(tools: Machinery) -> None:
     projections = (AccountDirectory(), CategoryList(), CatalogueSearch(), ListingDetailProjection())
     with tools.connect(name="bench") as connection:
         create_missing(connection, projections)
+        connection.execute("CREATE TABLE bench_texts (listing_id uuid PRIMARY KEY, name text, description text)")
         batch: list[Recorded] = []
         for recorded in facts(LISTINGS):
             batch.append(recorded)
@@ -218,6 +222,10 @@ def _fill(tools: Machinery) -> None:
 def _project(batch: list[Recorded], connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
         project_all(CatalogueSearch(), batch, connection)
+        with connection.cursor().copy("COPY bench_texts FROM STDIN") as lines:
+            for recorded in batch:
+                if isinstance(recorded.event, ListingCreated):
+                    lines.write_row((recorded.stream_id, recorded.event.name, recorded.event.description))
 
 
 async def _times(search: Callable[[str], Awaitable[None]], queries: list[str]) -> list[float]:

@@ -124,10 +124,13 @@ class Shop:
         return listing_id
 
     def rate(self, listing_id: UUID, rating: str) -> None:
-        """A rating as reviews will set it; until they do, the column is written here."""
+        """A rating as reviews will set it; until they do, the columns are written here."""
         self.connection.execute(
             "UPDATE catalogue_search SET average_rating = %s, review_count = 1 WHERE listing_id = %s",
             (rating, listing_id),
+        )
+        self.connection.execute(
+            "UPDATE catalogue_words SET average_rating = %s WHERE listing_id = %s", (rating, listing_id)
         )
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:

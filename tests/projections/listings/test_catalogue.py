@@ -26,13 +26,12 @@ from domain.shared.errors import InvalidInput
 from domain.shared.events import DomainEvent, Recorded
 from domain.shared.money import Money
 from infrastructure.identity import new_id
-from projections.listings import catalogue as catalogue_module
-from projections.listings.catalogue import (
+from projections.listings import relevance
+from projections.listings.catalogue import Catalogue
+from projections.listings.catalogue_answers import CatalogueItem, CatalogueResult
+from projections.listings.catalogue_questions import (
     NEWEST,
     SEARCH_ORDERS,
-    Catalogue,
-    CatalogueItem,
-    CatalogueResult,
     Direction,
     ListingFilter,
     Order,
@@ -42,6 +41,7 @@ from projections.listings.catalogue import (
 from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.listings.vocabulary import Vocabulary
+from projections.listings.words import words_of
 from projections.shared.paging import PageRequest, SliceRequest
 from projections.shared.rebuild import create_missing
 from projections.shared.runner import project_all
@@ -110,7 +110,7 @@ class TestRelevance:
     async def test_with_enough_listings_that_have_all_words_the_others_are_left_out(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(catalogue_module, "ENOUGH", 2)
+        monkeypatch.setattr(relevance, "ENOUGH", 2)
         for name in ("Red shoes", "Shoes in red", "Red hat"):
             shop.listing(name)
         assert await found(shop, "red shoes") == ["Red shoes", "Shoes in red"]
@@ -468,7 +468,13 @@ class TestFacets:
 
 LISTINGS = [new_id() for _ in range(3)]
 CATEGORIES = [new_id() for _ in range(2)]
-TABLES = ("catalogue_search", "catalogue_text", "catalogue_categories", "catalogue_vocabulary")
+TABLES = (
+    "catalogue_search",
+    "catalogue_words",
+    "catalogue_text",
+    "catalogue_categories",
+    "catalogue_vocabulary",
+)
 WORDS = st.lists(st.sampled_from(["Lamp", "red", "Café", "5", "oʻq"]), max_size=4).map(" ".join)
 NAMES = WORDS.map(lambda words: f"It {words}")
 
@@ -558,22 +564,31 @@ class TestRebuilding:
             again = rebuilt.execute(f"SELECT * FROM {names[table]} ORDER BY 1").fetchall()
             assert again == live
         counted: Counter[str] = Counter()
-        for words in rebuilt.execute(
+        for name, tags, short in rebuilt.execute(
             """
-            SELECT t.name_words || ' ' || t.tag_words || ' ' || t.short_words
+            SELECT s.name, t.tags, t.short_description
             FROM catalogue_text AS t
             JOIN catalogue_search AS s ON s.listing_id = t.listing_id
             WHERE s.status = 'active'
             """
         ).fetchall():
-            counted.update(set(words[0].split()))
+            counted.update(set(words_of(" ".join([name, *tags, short or ""]))))
         named: Counter[str] = Counter()
-        for words in rebuilt.execute("SELECT words FROM catalogue_categories").fetchall():
-            named.update(set(words[0].split()))
-        kept = rebuilt.execute("SELECT word, listings, categories FROM catalogue_vocabulary").fetchall()
+        for (words,) in rebuilt.execute("SELECT words FROM catalogue_categories").fetchall():
+            named.update(set(words))
+        kept = rebuilt.execute(
+            "SELECT word, listings, categories FROM catalogue_vocabulary WHERE listings > 0 OR categories > 0"
+        ).fetchall()
         assert {word: (listings, categories) for word, listings, categories in kept} == {
             word: (counted[word], named[word]) for word in {*counted, *named}
         }
+        searched: set[str] = set()
+        for (lexemes,) in rebuilt.execute(
+            "SELECT tsvector_to_array(lead || described) FROM catalogue_words"
+        ).fetchall():
+            searched.update(lexeme[1:] for lexeme in lexemes if lexeme[0] in "NSTD")
+        known = {word for (word,) in rebuilt.execute("SELECT word FROM catalogue_vocabulary").fetchall()}
+        assert searched <= known
 
 
 @pytest.fixture

@@ -1,0 +1,527 @@
+"""The statements of the catalogue's questions, put together from fixed parts.
+
+Whatever a visitor typed is a bound value in them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from projections.listings.catalogue_places import behind, order_by
+from projections.listings.catalogue_questions import ListingFilter, Order
+from projections.listings.lexemes import filed_under
+from projections.listings.standing import Standing
+from projections.listings.words import QUERY_WORDS_MAXIMUM
+
+IN_LEAD: Final[Mapping[int, LiteralString]] = {
+    1006: "all_exact",
+    1005: "all_whole",
+    1004: "all_in_name",
+    1003: "all_in_short",
+    1002: "all_in_lead",
+}
+"""Scores of listings with all words, not in the description only, and the queries of `Sought` that lead to them.
+
+Who has one has the next ones, too.
+"""
+
+_WORDS: Final[LiteralString] = "(w.lead || w.described)"
+"""All words of a listing, as they are indexed."""
+
+_ALL_WORDS: Final[LiteralString] = f"{_WORDS} @@ %(all_words)s::tsquery"
+
+_SCORE: Final[LiteralString] = """
+    CASE
+        WHEN w.lead @@ %(all_exact)s::tsquery THEN 1006
+        WHEN w.lead @@ %(all_whole)s::tsquery THEN 1005
+        WHEN w.lead @@ %(all_in_name)s::tsquery THEN 1004
+        WHEN w.lead @@ %(all_in_short)s::tsquery THEN 1003
+        WHEN w.lead @@ %(all_in_lead)s::tsquery THEN 1002
+        ELSE 1001
+    END
+"""
+
+_EACH_WORD: Final[tuple[LiteralString, ...]] = (
+    "word_0",
+    "word_1",
+    "word_2",
+    "word_3",
+    "word_4",
+    "word_5",
+    "word_6",
+    "word_7",
+    "word_8",
+    "word_9",
+    "word_10",
+    "word_11",
+    "word_12",
+    "word_13",
+    "word_14",
+    "word_15",
+)
+assert len(_EACH_WORD) == QUERY_WORDS_MAXIMUM
+
+_BEST: Final[LiteralString] = "w.average_rating DESC, w.created_at DESC, w.listing_id DESC"
+_JOINED: Final[LiteralString] = "JOIN catalogue_search AS s ON s.listing_id = w.listing_id"
+_LOOKED_UP: Final[LiteralString] = """
+    CROSS JOIN LATERAL (
+        SELECT * FROM catalogue_search AS f WHERE f.listing_id = w.listing_id OFFSET 0
+    ) AS s
+"""
+_WALK: Final[LiteralString] = f"""
+    (SELECT * FROM catalogue_words AS w WHERE w.shown ORDER BY {_BEST} LIMIT %(walk)s) AS w
+"""  # noqa: S608 - fixed text
+_WALK_ON: Final[LiteralString] = f"""
+    (
+        SELECT *
+        FROM catalogue_words AS w
+        WHERE w.shown
+            AND (w.average_rating, w.created_at, w.listing_id) < (%(at_rating)s, %(at_created)s, %(at_id)s)
+        ORDER BY {_BEST}
+        LIMIT %(walk)s
+    ) AS w
+"""  # noqa: S608 - fixed text
+_BETTER: Final[LiteralString] = """
+    SELECT CASE score
+        WHEN 1005 THEN %(all_exact)s::tsquery
+        WHEN 1004 THEN %(all_whole)s::tsquery
+        WHEN 1003 THEN %(all_in_name)s::tsquery
+        WHEN 1002 THEN %(all_in_short)s::tsquery
+    END
+    FROM last
+"""
+_BEHIND_PLACE: Final[LiteralString] = """
+    WHERE (score, average_rating, created_at, listing_id) < (%(at_score)s, %(at_rating)s, %(at_created)s, %(at_id)s)
+"""
+_BEST_FOUND: Final[LiteralString] = (
+    "found.score DESC, found.average_rating DESC, found.created_at DESC, found.listing_id DESC"
+)
+
+
+class Filters:
+    """Which listings are wanted, whatever their words: conditions that all hold."""
+
+    def __init__(self, wanted: ListingFilter, status: Standing | None, category_id: UUID | None) -> None:
+        """`status` is what the viewer may see of the one that is wanted."""
+        self.values: dict[str, Any] = {}
+        self.shown = status in {Standing.ACTIVE, Standing.OUT_OF_STOCK}
+        """Whether only what is on the shelf is wanted; written out, so that the indexes of that are used."""
+
+        self.of_seller = wanted.seller_id is not None
+        """Whether one seller's are wanted, which can be few."""
+
+        self._facts: list[LiteralString] = []
+        self._price: list[LiteralString] = []
+        self._category: list[LiteralString] = []
+        self._add_status(status)
+        if wanted.seller_id is not None:
+            self._facts.append("s.seller_id = %(seller_id)s")
+            self.values["seller_id"] = wanted.seller_id
+        if wanted.in_stock:
+            self._facts.append("s.available > 0")
+        if wanted.currency is not None:
+            self._facts.append("s.currency = %(currency)s")
+            self.values["currency"] = wanted.currency.lower()
+        if wanted.min_price is not None:
+            self._price.append("s.price_minor >= %(min_price)s")
+            self.values["min_price"] = wanted.min_price
+        if wanted.max_price is not None:
+            self._price.append("s.price_minor <= %(max_price)s")
+            self.values["max_price"] = wanted.max_price
+        if category_id is not None:
+            self._category.append("s.category_id = %(category_id)s")
+            self.values["category_id"] = category_id
+            self.values["filed_under"] = f"'{filed_under(category_id)}'"
+
+    def _add_status(self, status: Standing | None) -> None:
+        match status:
+            case None | Standing.ACTIVE:
+                pass
+            case Standing.OUT_OF_STOCK:
+                self._facts.append("s.available <= 0")
+            case _:
+                self._facts.append("s.status = %(status)s")
+                self.values["status"] = status.value
+
+    @property
+    def any(self) -> bool:
+        """Whether there are more than that it is on the shelf."""
+        return not self.shown or bool(self._facts or self._price or self._category)
+
+    @property
+    def of_facets(self) -> bool:
+        """Whether a facet disregards one of them."""
+        return bool(self._price or self._category)
+
+    def without_those_of_facets(self) -> "Filters":
+        """All but price and category."""
+        wider = Filters(ListingFilter(), Standing.ACTIVE if self.shown else None, None)
+        wider._facts = self._facts
+        wider.values = self.values
+        return wider
+
+    @property
+    def price(self) -> LiteralString:
+        """The condition on the price of `s`."""
+        return all_of(self._price)
+
+    @property
+    def category(self) -> LiteralString:
+        """The condition on the category of `s`."""
+        return all_of(self._category)
+
+    def facts(self, *more: LiteralString) -> LiteralString:
+        """FROM and WHERE of those wanted, as `s`."""
+        conditions = [*self._on_the_shelf("s.status = 'active'"), *self._facts, *self._price, *self._category]
+        return f"FROM catalogue_search AS s WHERE {all_of([*conditions, *more])}"
+
+    def words(self, *more: LiteralString, source: LiteralString = "catalogue_words AS w") -> LiteralString:
+        """FROM and WHERE of those wanted, as `w`; their facts are looked at only where a condition is on them."""
+        conditions = self._on_the_shelf("w.shown")
+        if self._category:
+            conditions.append(f"{_WORDS} @@ %(filed_under)s::tsquery")
+        joined: LiteralString = ""
+        if not self.shown or self._facts or self._price:
+            joined = self._looked_up()
+            conditions += [*self._on_the_shelf("s.status = 'active'"), *self._facts, *self._price]
+        return f"FROM {source} {joined} WHERE {all_of([*conditions, *more])}"
+
+    def words_with_facts(self, *more: LiteralString, looked_up: bool = False) -> LiteralString:
+        """FROM and WHERE of those wanted, as `w` and `s`; with the facts of each listing `looked_up`, or as it comes."""
+        conditions = [*self._on_the_shelf("w.shown"), *self._on_the_shelf("s.status = 'active'")]
+        conditions += [*self._facts, *self._price]
+        if self._category:
+            conditions.append(f"{_WORDS} @@ %(filed_under)s::tsquery")
+        joined = self._looked_up() if looked_up else _JOINED
+        return f"FROM catalogue_words AS w {joined} WHERE {all_of([*conditions, *more])}"
+
+    def _looked_up(self) -> LiteralString:
+        # Looked up for each listing that has the words, however many these are thought to be: else the planner reads
+        # the facts of the whole catalogue, which takes longer than to look up a tenth of them.
+        return _JOINED if self.of_seller or not self.shown else _LOOKED_UP
+
+    def _on_the_shelf(self, condition: LiteralString) -> list[LiteralString]:
+        return [condition] if self.shown else []
+
+
+# --- words, by relevance -----------------------------------------------------------------------------------
+
+
+def few(filters: Filters, *, onwards: bool) -> LiteralString:
+    """A part of those with all words, and in `total` how many there are, up to `%(few)s`: each of them is scored.
+
+    One row without a listing tells of a part that is empty.
+    """
+    return f"""
+        WITH few AS MATERIALIZED (
+            SELECT w.listing_id, w.average_rating, w.created_at, {_SCORE} AS score
+            {filters.words(_ALL_WORDS)}
+            LIMIT %(few)s
+        )
+        SELECT counted.total, found.listing_id, found.score, found.average_rating, found.created_at
+        FROM (SELECT count(*) AS total FROM few) AS counted
+        LEFT JOIN (
+            SELECT *
+            FROM few
+            {_BEHIND_PLACE if onwards else ""}
+            ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
+            LIMIT %(limit)s OFFSET %(offset)s
+        ) AS found ON true
+        ORDER BY {_BEST_FOUND}
+    """  # noqa: S608 - fixed text
+
+
+def first(filters: Filters) -> LiteralString:
+    """The first `%(limit)s` of those with all words, where many have them, and in `total` how many do.
+
+    The best rated and newest `%(walk)s` listings of the catalogue are walked through. Of those that have the words (not
+    in the description only), the one that would be the last on the page tells by its score which matches are worse than
+    the whole page. All better ones are then found by their words, for they can be anywhere; and those of this very score
+    have been met in their order. When too few are met, nothing is found, and `few` must be asked. One row without a
+    listing tells of that.
+    """
+    return f"""
+        WITH met AS MATERIALIZED (
+            SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
+            {filters.words("w.lead @@ %(all_in_lead)s::tsquery", source=_WALK)}
+            ORDER BY {_BEST}
+            LIMIT %(limit)s + 200
+        ),
+        last AS MATERIALIZED (
+            SELECT score FROM met ORDER BY score DESC LIMIT 1 OFFSET %(limit)s - 1
+        ),
+        better AS MATERIALIZED (
+            SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
+            {filters.words(f"{_WORDS} @@ ({_BETTER})")}
+        )
+        SELECT counted.total, found.listing_id, found.score, found.average_rating, found.created_at
+        FROM (SELECT count(*) AS total {filters.words(_ALL_WORDS)}) AS counted
+        LEFT JOIN (
+            SELECT * FROM better
+            UNION ALL
+            SELECT * FROM met WHERE score = (SELECT score FROM last)
+        ) AS found ON true
+        ORDER BY {_BEST_FOUND}
+        LIMIT %(limit)s
+    """  # noqa: S608 - fixed text
+
+
+def next_alike(filters: Filters, score: int) -> LiteralString:
+    """The next `%(limit)s` of a score of `IN_LEAD` behind a place, of the `%(walk)s` that are walked through from there."""
+    conditions: list[LiteralString] = ["w.lead @@ %(" + IN_LEAD[score] + ")s::tsquery"]
+    if score + 1 in IN_LEAD:
+        conditions.append("NOT w.lead @@ %(" + IN_LEAD[score + 1] + ")s::tsquery")
+    return f"""
+        SELECT w.listing_id, %(at_score)s AS score, w.average_rating, w.created_at
+        {filters.words(*conditions, source=_WALK_ON)}
+        ORDER BY {_BEST}
+        LIMIT %(limit)s
+    """
+
+
+def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
+    """The best `%(room)s` of those with some of the words, where few have all: looked for among all with rare words, the
+    best rated and newest `%(candidates)s` with a common one, and as many that have a word in the description only.
+
+    When `walking`, those with the common word are met among the best `%(walk)s` of the catalogue. More of the `words` come
+    first, then where they are.
+    """
+    how_many: LiteralString = " + ".join(
+        ["(c.words @@ %(" + name + ")s::tsquery)::int" for name in _EACH_WORD[:words]]
+    )
+    common: LiteralString = "w.lead @@ %(some_common)s::tsquery"
+    return f"""
+        WITH complete AS MATERIALIZED (SELECT w.listing_id {filters.words(_ALL_WORDS)}),
+        rare AS (
+            SELECT w.listing_id, w.average_rating, w.created_at, w.lead, w.described
+            {filters.words(f"{_WORDS} @@ %(some_rare)s::tsquery")}
+        ),
+        common AS MATERIALIZED (
+            {
+        _candidates(
+            filters,
+            common if walking else f"{_WORDS} @@ %(some_common)s::tsquery",
+            "NOT w.lead @@ %(some_rare)s::tsquery",
+            source=_WALK if walking else "catalogue_words AS w",
+        )
+    }
+        ),
+        rest AS (
+            {
+        _candidates(
+            filters,
+            f"{_WORDS} @@ %(some_in_description)s::tsquery",
+            "NOT w.lead @@ %(some_in_lead)s::tsquery",
+            "(SELECT count(*) FROM common) < %(candidates)s",
+        )
+    }
+        )
+        SELECT found.listing_id, found.score, found.average_rating, found.created_at
+        FROM (
+            SELECT c.listing_id, c.average_rating, c.created_at,
+                10 * ({how_many})
+                + CASE
+                    WHEN c.lead @@ %(any_in_name)s::tsquery THEN 3
+                    WHEN c.lead @@ %(any_in_short)s::tsquery THEN 2
+                    ELSE 1
+                END AS score
+            FROM (
+                SELECT u.listing_id, u.average_rating, u.created_at, u.lead, u.lead || u.described AS words
+                FROM (
+                    SELECT * FROM rare
+                    UNION ALL
+                    SELECT * FROM common
+                    UNION ALL
+                    SELECT * FROM rest
+                ) AS u
+                WHERE u.listing_id NOT IN (SELECT listing_id FROM complete)
+                OFFSET 0
+            ) AS c
+        ) AS found
+        ORDER BY {_BEST_FOUND}
+        LIMIT %(room)s
+    """  # noqa: S608 - fixed text
+
+
+def _candidates(
+    filters: Filters, *conditions: LiteralString, source: LiteralString = "catalogue_words AS w"
+) -> LiteralString:
+    # The inner query is planned as if all of it were wanted, which leads to the words' index.
+    return f"""
+        SELECT *
+        FROM (
+            SELECT w.listing_id, w.average_rating, w.created_at, w.lead, w.described
+            {filters.words(*conditions, source=source)}
+            OFFSET 0
+        ) AS w
+        ORDER BY {_BEST}
+        LIMIT %(candidates)s
+    """  # noqa: S608 - fixed text
+
+
+def count_some(filters: Filters) -> LiteralString:
+    """How many `some` would find."""
+    complete: LiteralString = f"SELECT w.listing_id {filters.words(_ALL_WORDS)}"
+    matching = filters.words(f"{_WORDS} @@ %(some_anywhere)s::tsquery", f"w.listing_id NOT IN ({complete})")
+    # The inner query is planned as if all of it were wanted: the words' index tells sooner than a look at every row.
+    return f"""
+        SELECT count(*) AS total
+        FROM (
+            SELECT FROM (SELECT {matching} OFFSET 0) AS matching LIMIT %(room)s
+        ) AS found
+    """  # noqa: S608 - fixed text
+
+
+# --- other orders ------------------------------------------------------------------------------------------
+
+
+def count_words(filters: Filters) -> LiteralString:
+    """How many have all words."""
+    return f"SELECT count(*) AS total {filters.words(_ALL_WORDS)}"
+
+
+def sorted_words(filters: Filters, order: Order, *, onwards: bool) -> LiteralString:
+    """Cards of a part of those with all words, in an order that is not relevance."""
+    conditions: list[LiteralString] = [_ALL_WORDS]
+    return _sorted(filters.words_with_facts, conditions, order, onwards=onwards)
+
+
+def sorted_ids(order: Order, *, onwards: bool) -> LiteralString:
+    """Cards of a part of the listings `%(ids)s`, in an order that is not relevance."""
+    more: list[LiteralString] = [behind(order)] if onwards else []
+    conditions = all_of(["s.listing_id = ANY(%(ids)s)", *more])
+    return cards(
+        f"""
+        SELECT s.listing_id
+        FROM catalogue_search AS s
+        WHERE {conditions}
+        ORDER BY {order_by(order)}
+        LIMIT %(limit)s OFFSET %(offset)s
+        """,  # noqa: S608 - fixed text
+        order_by(order),
+    )
+
+
+def sorted_facts(filters: Filters, order: Order, *, onwards: bool) -> LiteralString:
+    """Cards of a part of the listings that are wanted, whatever their words."""
+    return _sorted(filters.facts, [], order, onwards=onwards)
+
+
+def count_facts(filters: Filters) -> LiteralString:
+    """How many are wanted, whatever their words."""
+    return f"SELECT count(*) AS total {filters.facts()}"
+
+
+def _sorted(
+    wanted: Callable[..., LiteralString], conditions: list[LiteralString], order: Order, *, onwards: bool
+) -> LiteralString:
+    if onwards:
+        conditions = [*conditions, behind(order)]
+    return cards(
+        f"""
+        SELECT s.listing_id
+        {wanted(*conditions)}
+        ORDER BY {order_by(order)}
+        LIMIT %(limit)s OFFSET %(offset)s
+        """,
+        order_by(order),
+    )
+
+
+def related() -> LiteralString:
+    """Cards of the best listings in the same category as another one."""
+    return cards(
+        """
+        SELECT s.listing_id
+        FROM catalogue_search AS s
+        WHERE s.status = 'active'
+            AND s.category_id = (
+                SELECT category_id FROM catalogue_search WHERE listing_id = %(listing_id)s
+            )
+            AND s.listing_id <> %(listing_id)s
+        ORDER BY s.average_rating DESC, s.created_at DESC, s.listing_id DESC
+        LIMIT %(limit)s
+        """,
+        "s.average_rating DESC, s.created_at DESC, s.listing_id DESC",
+    )
+
+
+# --- what is shown -----------------------------------------------------------------------------------------
+
+
+def cards_of_ids() -> LiteralString:
+    """Cards of the listings `%(ids)s`, in their order."""
+    return cards(
+        """
+        SELECT asked.listing_id, asked.place
+        FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (listing_id, place)
+        """,
+        "found.place",
+    )
+
+
+def cards(inner: LiteralString, order: LiteralString) -> LiteralString:
+    """What a card shows of the few listings that `inner` names; the names of others are joined to those only."""
+    return f"""
+        SELECT s.listing_id, s.name, s.name_key, s.slug, s.status, s.price_minor, s.compare_price_minor,
+            s.currency, s.available, s.product_type, s.average_rating, s.review_count, s.view_count, s.created_at,
+            s.published_at, s.seller_id, s.category_id, t.short_description, t.tags,
+            coalesce(a.business_name, a.name) AS seller_name, a.avatar_url AS seller_avatar_url,
+            c.name AS category_name, c.slug AS category_slug
+        FROM ({inner}) AS found
+        JOIN catalogue_search AS s ON s.listing_id = found.listing_id
+        JOIN catalogue_text AS t ON t.listing_id = found.listing_id
+        LEFT JOIN account_directory AS a ON a.account_id = s.seller_id
+        LEFT JOIN category_list AS c ON c.category_id = s.category_id
+        ORDER BY {order}
+    """  # noqa: S608 - fixed text
+
+
+def facets(filters: Filters, source: LiteralString) -> LiteralString:
+    """Counts by category, and prices by currency, each without regard to the filter on itself.
+
+    `source` is FROM and WHERE of listings `s` that pass all other filters.
+    """
+    price, category = filters.price, filters.category
+    return f"""
+        SELECT f.category_id, c.name AS category_name, c.slug AS category_slug, f.currency, f.listings,
+            f.lowest, f.highest
+        FROM (
+            SELECT s.category_id, s.currency,
+                CASE
+                    WHEN grouping(s.currency) = 1 THEN count(*) FILTER (WHERE {price})
+                    ELSE count(*) FILTER (WHERE {category})
+                END AS listings,
+                min(s.price_minor) FILTER (WHERE {category}) AS lowest,
+                max(s.price_minor) FILTER (WHERE {category}) AS highest
+            {source}
+            GROUP BY GROUPING SETS ((s.category_id), (s.currency))
+        ) AS f
+        LEFT JOIN category_list AS c ON c.category_id = f.category_id
+        WHERE f.listings > 0
+        ORDER BY f.currency IS NULL, f.listings DESC, f.currency, f.category_id
+        LIMIT 500
+    """  # noqa: S608 - fixed text
+
+
+def found_by_words(filters: Filters) -> LiteralString:
+    """For facets: those with all words."""
+    return filters.words_with_facts(_ALL_WORDS, looked_up=True)
+
+
+def found_by_words_or_ids(filters: Filters) -> LiteralString:
+    """For facets: those with all words, and the listings `%(ids)s`."""
+    return f"""
+        FROM (
+            SELECT w.listing_id
+            {filters.words(_ALL_WORDS)}
+            UNION
+            SELECT unnest(%(ids)s::uuid[])
+        ) AS found
+        JOIN catalogue_search AS s ON s.listing_id = found.listing_id
+    """
+
+
+def all_of(conditions: list[LiteralString]) -> LiteralString:
+    """All conditions together."""
+    return " AND ".join(conditions) if conditions else "true"

@@ -1,0 +1,91 @@
+"""What of a listing's words goes into the search index: each word, with a letter before it that says where it stands.
+
+So the index alone tells a word in a name from one in a description, and no listing is looked at to be ranked that is not
+shown. Words are folded and hold no capital letter of the alphabet (`words.py`): the letters cannot be mistaken for a part
+of them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+NAME: Final = "N"
+SHORT: Final = "S"
+"""In the short description."""
+
+TAG: Final = "T"
+DESCRIPTION: Final = "D"
+CATEGORY: Final = "C"
+"""Before the hexadecimal id of the category that the listing is filed under; its name is looked up when it is searched for."""
+
+WHOLE_NAME: Final = "X"
+"""Before all words of a name, with dots between them."""
+
+_TOLD: Final = frozenset((NAME, SHORT, TAG))
+
+WHOLE_NAME_CHARACTERS_MAXIMUM: Final = 200
+"""Longer names are not indexed as a whole: a search is shorter."""
+
+
+class Lexemes(msgspec.Struct, frozen=True, gc=False):
+    """A listing's words as texts of two `tsvector`s: `described` has those that are in the description only."""
+
+    lead: str
+    described: str
+
+
+def lexemes_of(
+    *,
+    name: Sequence[str],
+    short: Sequence[str],
+    tags: Sequence[str],
+    description: Sequence[str],
+    category_id: UUID | None,
+) -> Lexemes:
+    """Each word of a listing once, with the letter of the best place it has."""
+    places = dict.fromkeys(tags, TAG)
+    places.update(dict.fromkeys(short, SHORT))
+    places.update(dict.fromkeys(name, NAME))
+    lead = [place + word for word, place in places.items()]
+    whole = whole_name(name)
+    if whole is not None:
+        lead.append(whole)
+    if category_id is not None:
+        lead.append(filed_under(category_id))
+    described = [DESCRIPTION + word for word in set(description) if word not in places]
+    return Lexemes(_text(lead), _text(described))
+
+
+def told_words(lead: str) -> set[str]:
+    """The words of name, tags and short description."""
+    return {each[1:] for each in _each(lead) if each[0] in _TOLD}
+
+
+def refiled(lead: str, category_id: UUID | None) -> str:
+    """The same words under another category."""
+    kept = [each for each in _each(lead) if each[0] != CATEGORY]
+    if category_id is not None:
+        kept.append(filed_under(category_id))
+    return _text(kept)
+
+
+def filed_under(category_id: UUID) -> str:
+    """The lexeme of a category."""
+    return CATEGORY + category_id.hex
+
+
+def whole_name(words: Sequence[str]) -> str | None:
+    """The lexeme of a name that is exactly these words; `None` when it is too long, or nothing."""
+    whole = WHOLE_NAME + ".".join(dict.fromkeys(words))
+    return whole if len(WHOLE_NAME) < len(whole) <= WHOLE_NAME_CHARACTERS_MAXIMUM else None
+
+
+def _each(lexemes: str) -> list[str]:
+    return lexemes.replace("'", "").split()
+
+
+def _text(lexemes: list[str]) -> str:
+    # As PostgreSQL writes it, too: in the order of bytes, each between quotes.
+    return "'" + "' '".join(sorted(lexemes)) + "'" if lexemes else ""

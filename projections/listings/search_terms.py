@@ -1,0 +1,297 @@
+"""What is searched for: the words that were typed, and the words of the catalogue that they stand for.
+
+A word stands for every word that begins so, and for those with the same English stem. These are looked up in the
+vocabulary and put into the full-text query one by one: an index finds words some three times as fast as beginnings.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+import msgspec
+
+from projections.listings.lexemes import DESCRIPTION, NAME, SHORT, TAG, filed_under, whole_name
+from projections.listings.vocabulary import Vocabulary
+from projections.shared.reader import Reader
+
+FORMS_MAXIMUM: Final = 32
+"""A beginning of more words than these is asked of the index as such."""
+
+_NOTHING: Final = "'-'"
+"""A query that no listing matches: its words have no signs."""
+
+_LAST_LETTER: Final = "\U0010ffff"
+
+
+class Term(msgspec.Struct, frozen=True, kw_only=True):
+    """One word, and what it stands for.
+
+    `alike` are the words with the same stem, `begun` those that begin so (not all of them when there are `many`),
+    `categories` those with such a word in their name. `listings` on the shelf have one of these words in name, tags or
+    short description: as many or fewer, for who has two of them counts twice; `listings_of_one` have the one of them that
+    most have. `telling` is false of words that English texts are full of.
+    """
+
+    word: str
+    telling: bool
+    alike: list[str]
+    begun: list[str]
+    many: bool
+    categories: list[UUID]
+    listings: int
+    listings_of_one: int
+    in_categories: bool
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a listing or a category has such a word where corrections are taken from."""
+        return self.listings > 0 or self.in_categories
+
+    @property
+    def is_there(self) -> bool:
+        """Whether such a word is anywhere in the catalogue, be it in a description or a draft."""
+        return bool(self.alike or self.begun)
+
+    def whole(self) -> str:
+        """This word in a name, or one with the same stem."""
+        return _either(f"'{NAME}{word}'" for word in dict.fromkeys([self.word, *self.alike]))
+
+    def anywhere(self, places: str) -> str:
+        """This word in one of these places, words with the same stem, and words that begin so."""
+        words = [self.word, *self.alike] if self.many else [self.word, *self.alike, *self.begun]
+        forms = [f"'{place}{word}'" for place in places for word in dict.fromkeys(words)]
+        if self.many:
+            forms += [f"'{place}{self.word}':*" for place in places]
+        if TAG in places:
+            forms += [f"'{filed_under(category_id)}'" for category_id in self.categories]
+        return _either(forms)
+
+
+def _either(forms: Iterable[str]) -> str:
+    return f"({' | '.join(forms)})"
+
+
+_LEAD: Final = NAME + SHORT + TAG
+_EVERYWHERE: Final = _LEAD + DESCRIPTION
+
+
+class Sought(msgspec.Struct, frozen=True, kw_only=True):
+    """A search as full-text queries, from the best match to the least.
+
+    `corrected` is what is searched for instead of what was typed, if it is something else. `catalogue_size` is about how
+    many listings there are, on the shelf or not.
+    """
+
+    terms: list[Term]
+    words: list[str]
+    corrected: str | None
+    catalogue_size: int
+
+    @property
+    def exact_name(self) -> str:
+        """Nothing but these words in the name; no listing has it when the words are too many."""
+        whole = whole_name(self.words)
+        return _NOTHING if whole is None else f"'{whole}'"
+
+    @property
+    def whole_in_name(self) -> str:
+        """All words in the name, whole."""
+        return " & ".join(term.whole() for term in self.terms)
+
+    def all_in(self, places: str) -> str:
+        """All words in one of these places each."""
+        return " & ".join(term.anywhere(places) for term in self.terms)
+
+    def tiers(self) -> dict[str, str]:
+        """All words in wider and wider places, as the statements name it."""
+        return {
+            "all_exact": self.exact_name,
+            "all_whole": self.whole_in_name,
+            "all_in_name": self.all_in(NAME),
+            "all_in_short": self.all_in(NAME + SHORT),
+            "all_in_lead": self.all_in(_LEAD),
+            "all_words": self.all_in(_EVERYWHERE),
+        }
+
+    @property
+    def has_several_words(self) -> bool:
+        """Whether some of the words could be found without the others."""
+        return len(self.terms) > 1
+
+    @property
+    def expected(self) -> float:
+        """About how many listings on the shelf have all words, if these have nothing to do with each other."""
+        expected = float(self.catalogue_size)
+        for term in self.terms:
+            expected *= min(1.0, term.listings / self.catalogue_size)
+        return expected
+
+    def candidates(self, listings: int) -> "Candidates":
+        """By which words to look for listings that have only some of them, to come by so many of these."""
+        rare: list[Term] = []
+        for term in sorted(self.terms, key=lambda term: term.listings):
+            if sum(each.listings for each in rare) + term.listings > listings:
+                return Candidates(sought=self, rare=rare, common=term)
+            rare.append(term)
+        return Candidates(sought=self, rare=rare, common=None)
+
+
+class Candidates(msgspec.Struct, frozen=True, kw_only=True):
+    """Listings with some of the words only: all that have one of the `rare` ones, and the best that have a `common` one."""
+
+    sought: Sought
+    rare: list[Term]
+    common: Term | None
+
+    @property
+    def at_least(self) -> int:
+        """So many there are on the shelf for sure, with or without the other words."""
+        words = self.rare if self.common is None else [*self.rare, self.common]
+        return max(term.listings_of_one for term in words)
+
+    def queries(self) -> dict[str, str]:
+        """What they are found and ranked by, as the statements name it."""
+        terms = self.sought.terms
+        words = self.rare if self.common is None else [*self.rare, self.common]
+        return {
+            "some_rare": " | ".join(term.anywhere(_LEAD) for term in self.rare) or _NOTHING,
+            "some_common": _NOTHING if self.common is None else self.common.anywhere(_LEAD),
+            "some_in_lead": " | ".join(term.anywhere(_LEAD) for term in words),
+            "some_in_description": " | ".join(term.anywhere(DESCRIPTION) for term in words),
+            "some_anywhere": " | ".join(term.anywhere(_EVERYWHERE) for term in words),
+            "any_in_name": " | ".join(term.anywhere(NAME) for term in terms),
+            "any_in_short": " | ".join(term.anywhere(NAME + SHORT) for term in terms),
+            **{f"word_{number}": term.anywhere(_EVERYWHERE) for number, term in enumerate(terms)},
+        }
+
+
+_LOOK_UP: Final[LiteralString] = """
+    SELECT asked.word AS asked, (ts_lexize('english_stem', asked.word))[1] AS stem, found.word, found.begun,
+        found.listings, found.categories,
+        (SELECT reltuples FROM pg_class WHERE oid = 'catalogue_words'::regclass) AS catalogue_size
+    FROM unnest(%(words)s::text[], %(beyond)s::text[]) AS asked (word, beyond)
+    LEFT JOIN LATERAL (
+        (
+            SELECT word, true AS begun, listings, categories
+            FROM catalogue_vocabulary
+            WHERE word >= asked.word AND word < asked.beyond
+            ORDER BY word
+            LIMIT %(limit)s
+        )
+        UNION ALL
+        (
+            SELECT word, false AS begun, listings, categories
+            FROM catalogue_vocabulary
+            WHERE stem = (ts_lexize('english_stem', asked.word))[1]
+            ORDER BY word
+            LIMIT %(limit)s
+        )
+    ) AS found ON true
+    LIMIT 10000
+"""
+
+_CATEGORIES: Final[LiteralString] = """
+    SELECT forms.asked, c.category_id
+    FROM unnest(%(asked)s::text[], %(words)s::text[]) AS forms (asked, word)
+    JOIN catalogue_categories AS c ON c.words @> ARRAY[forms.word]
+    UNION
+    SELECT many.asked, c.category_id
+    FROM unnest(%(many)s::text[], %(beyond)s::text[]) AS many (asked, beyond)
+    CROSS JOIN catalogue_categories AS c
+    CROSS JOIN LATERAL unnest(c.words) AS named (word)
+    WHERE named.word COLLATE "C" >= many.asked AND named.word COLLATE "C" < many.beyond
+    LIMIT 10000
+"""
+
+
+class SearchTerms:
+    """Looks up what words stand for."""
+
+    def __init__(self, reader: Reader, vocabulary: Vocabulary) -> None:
+        """Reads `catalogue_vocabulary`, `catalogue_categories` and `catalogue_words`."""
+        self._reader = reader
+        self._vocabulary = vocabulary
+
+    async def sought(self, words: Sequence[str], *, correct: bool) -> Sought:
+        """What is searched for with these words, of which there is at least one.
+
+        With `correct`, a word that nothing on the shelf has is taken for the one that was probably meant.
+        """
+        terms, size = await self._look_up(words)
+        corrected = list(words)
+        if correct:
+            corrected = list(dict.fromkeys([await self._meant(terms[word]) for word in words]))
+            more, _ = await self._look_up([word for word in corrected if word not in terms])
+            terms |= more
+        # What English texts are full of ("the", "with") is searched for only when there is nothing else.
+        telling = [terms[word] for word in corrected if terms[word].telling]
+        return Sought(
+            terms=telling or [terms[word] for word in corrected],
+            words=corrected,
+            corrected=None if corrected == list(words) else " ".join(corrected),
+            catalogue_size=max(size, *(term.listings for term in terms.values()), 1),
+        )
+
+    async def _look_up(self, words: Sequence[str]) -> tuple[dict[str, Term], int]:
+        """The terms, and about how many listings there are: the planner's own guess, -1 when it has none yet."""
+        if not words:
+            return {}, 0
+        rows = await self._reader.all(
+            _LOOK_UP,
+            {"words": list(words), "beyond": [_beyond(word) for word in words], "limit": FORMS_MAXIMUM + 1},
+        )
+        found: dict[str, list[dict[str, Any]]] = {word: [] for word in words}
+        for row in rows:
+            found[row["asked"]].append(row)
+        terms = {word: _term(word, of_word) for word, of_word in found.items()}
+        filed = [row for row in rows if row["categories"]]
+        many = [word for word, term in terms.items() if term.many]
+        if filed or many:
+            values = {
+                "asked": [row["asked"] for row in filed],
+                "words": [row["word"] for row in filed],
+                "many": many,
+                "beyond": [_beyond(word) for word in many],
+            }
+            for row in await self._reader.all(_CATEGORIES, values):
+                terms[row["asked"]].categories.append(row["category_id"])
+        return terms, int(rows[0]["catalogue_size"])
+
+    async def _meant(self, term: Term) -> str:
+        """The word itself when the shelf has it, or words that begin so; else the one that was probably meant."""
+        if not term.telling or term.is_known or (term.is_there and await self._is_shown(term)):
+            return term.word
+        return await self._vocabulary.correct(term.word) or term.word
+
+    async def _is_shown(self, term: Term) -> bool:
+        row = await self._reader.one(
+            """
+            SELECT EXISTS (
+                SELECT FROM catalogue_words AS w WHERE w.shown AND (w.lead || w.described) @@ %(match)s::tsquery
+            ) AS shown
+            """,
+            {"match": term.anywhere(_EVERYWHERE)},
+        )
+        return row is not None and bool(row["shown"])
+
+
+def _term(word: str, rows: Sequence[dict[str, Any]]) -> Term:
+    """A word from its rows: one for each word that begins so, one for each of the same stem; at least one, if an empty one."""
+    forms = {row["word"]: row for row in rows if row["word"] is not None}
+    begun = [row["word"] for row in rows if row["begun"]]
+    return Term(
+        word=word,
+        telling=rows[0]["stem"] is not None,
+        alike=[row["word"] for row in rows if row["begun"] is False],
+        begun=begun,
+        many=len(begun) > FORMS_MAXIMUM,
+        categories=[],
+        listings=sum(row["listings"] for row in forms.values()),
+        listings_of_one=max((row["listings"] for row in forms.values()), default=0),
+        in_categories=any(row["categories"] for row in forms.values()),
+    )
+
+
+def _beyond(word: str) -> str:
+    """What comes after all words that begin so; a single letter or digit stands for itself only."""
+    return word + (" " if len(word) == 1 and word.isascii() else _LAST_LETTER)
