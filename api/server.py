@@ -28,7 +28,7 @@ async def serve_api(tools: Machinery) -> None:
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(tools))
         application = create_app(services, CONTROLLERS, projection_lag=lambda: _behind(services))
-        _settle_memory()
+        settle_memory()
         listener = listen(settings)
         stack.enter_context(contextlib.closing(listener))
         server = _Server(
@@ -51,7 +51,7 @@ async def serve_api(tools: Machinery) -> None:
         await server.serve(sockets=[listener])
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep the cycle collector from walking, over and over, what lives as long as the process.
 
     The states that the command loop remembers are many and hold no cycles; a full walk over them stops all answers for

@@ -208,7 +208,9 @@ def _fill(tools: Machinery) -> None:
     projections = (AccountDirectory(), CategoryList(), CatalogueSearch(), ListingDetailProjection())
     with tools.connect(name="bench") as connection:
         create_missing(connection, projections)
-        connection.execute("CREATE TABLE bench_texts (listing_id uuid PRIMARY KEY, name text, description text)")
+        connection.execute(
+            "CREATE TABLE bench_texts (listing_id uuid PRIMARY KEY, name text, description text)"
+        )
         batch: list[Recorded] = []
         for recorded in facts(LISTINGS):
             batch.append(recorded)
