@@ -20,7 +20,7 @@ from tests.journeys.crash.rounds import Rounds
 from tests.journeys.crash.subscriber import Subscriber
 
 SEED = 84
-"""Of this plan NATS and the background come first: what was in their hands is given out again half a minute later, while
+"""Of this plan NATS and the background come first: what was in their hands is given out again some seconds later, while
 others are killed."""
 
 WITHOUT_OBJECT_STORE = {

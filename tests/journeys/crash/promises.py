@@ -37,7 +37,7 @@ STREAM_SECONDS: Final = 15.0
 
 EFFECT_SECONDS: Final = 75.0
 """Within which time what follows from an event has happened. A message that died with its process is given out again after
-30 s (`Terms.ack_wait_seconds`), and a failure rests for a while."""
+`Terms.ack_wait_seconds`, and a failure rests for a while."""
 
 HELD: Final = "pending"
 SOLD: Final = frozenset({"confirmed", "processing", "shipped", "delivered", "refunded"})
