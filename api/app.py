@@ -25,7 +25,7 @@ from api.health.controller import HealthController
 from api.limits import Limits, count_request
 from api.middleware.shell import AccessLog, Shell
 from api.openapi import SchemaController, describe
-from api.requests import await_position, provide_cursor, provide_page, refuse_repeated
+from api.requests import await_position, provide_cursor, provide_page, refuse_odd_ids, refuse_repeated
 from api.security import know_caller, provide_caller, provide_visitor
 from api.services import Accounts, Reader, Services, Standing
 from infrastructure.bootstrap import derived_key
@@ -155,6 +155,7 @@ def create_app(
 
 
 async def _prepare(request: Request[Any, Any, Any]) -> None:
+    refuse_odd_ids(request)
     await know_caller(request)
     refuse_repeated(request)
     await await_position(request)

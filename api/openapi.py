@@ -55,6 +55,7 @@ _SNAKE: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _CONTROL: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 _TEXT: Final = f"^[^{_CONTROL}]*$"
+_NO_NUL: Final = r"^[^\u0000]*$"
 _VISIBLE_TEXT: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
 _PRINTED: Final[Mapping[str | None, str]] = {
     None: _TEXT,
@@ -296,6 +297,8 @@ def _complete(
     if counted:
         codes.setdefault(429, []).append("RATE_LIMIT_EXCEEDED")
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        _refuse_nul(parameter["schema"])
     if "requestBody" in operation:
         _complete_body(operation["requestBody"], handler, codes)
     if command:
@@ -327,6 +330,13 @@ def _complete(
             headers["ETag"] = {"$ref": "#/components/headers/ETag"}
             headers["X-Position"] = {"$ref": "#/components/headers/Position"}
             headers["Idempotent-Replayed"] = {"$ref": "#/components/headers/Replayed"}
+
+
+def _refuse_nul(schema: dict[str, Any]) -> None:
+    """What the shell refuses of every path and query, said of those texts that could have it."""
+    kinds = [schema, *schema.get("oneOf", ())]
+    if any(kind.get("type") == "string" and not {"format", "enum"} & kind.keys() for kind in kinds):
+        schema.setdefault("pattern", _NO_NUL)
 
 
 def _complete_body(body: dict[str, Any], handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> None:

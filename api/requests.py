@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
 from api.context import application_of, context_of
@@ -30,6 +31,7 @@ PAGE_MAXIMUM: Final = MAX_OFFSET + 1
 PAGE_DESCRIPTION: Final = f"The page, from 1; pages end after {MAX_OFFSET} entries."
 
 CURSOR_MAXIMUM: Final = 1024
+CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]*$"
 POSITION_MAXIMUM: Final = 2**63 - 1
 WAIT_DEFAULT_SECONDS: Final = 2.0
 WAIT_MAXIMUM_SECONDS: Final = 10.0
@@ -98,7 +100,10 @@ def provide_cursor(
     cursor: Annotated[
         str | None,
         QueryParameter(
-            min_length=1, max_length=CURSOR_MAXIMUM, description="`meta.nextCursor` of the page before."
+            min_length=1,
+            max_length=CURSOR_MAXIMUM,
+            pattern=CURSOR_PATTERN,
+            description="`meta.nextCursor` of the page before.",
         ),
     ] = None,
     limit: Limit = LIMIT_DEFAULT,
@@ -129,7 +134,20 @@ def decode_cursor(cursor: str, expected: type[T]) -> T:
         raise InvalidInput(message, problems=[Problem("cursor", message, "format")]) from error
 
 
-# --- query -------------------------------------------------------------------------------------------------
+# --- path and query ----------------------------------------------------------------------------------------
+
+
+def refuse_odd_ids(request: Request[Any, Any, Any]) -> None:
+    """One thing has one address: an id in a path stands there in its usual form, of either case (RFC 9562 §4).
+
+    The router would also take `urn:uuid:...`, braces, digits of other scripts, and hyphens anywhere or nowhere.
+
+    Raises:
+        NotFoundException: it has another form.
+    """
+    for value in request.path_params.values():
+        if isinstance(value, UUID) and str(value) not in request.scope["path"].lower().split("/"):
+            raise NotFoundException
 
 
 def refuse_repeated(request: Request[Any, Any, Any]) -> None:

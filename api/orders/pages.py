@@ -8,7 +8,14 @@ import msgspec
 from litestar.params import QueryParameter
 
 from api.envelope import CursorPage, Page, cursor_page, page
-from api.requests import CURSOR_MAXIMUM, LIMIT_DEFAULT, PAGE_DESCRIPTION, PAGE_MAXIMUM, Limit
+from api.requests import (
+    CURSOR_MAXIMUM,
+    CURSOR_PATTERN,
+    LIMIT_DEFAULT,
+    PAGE_DESCRIPTION,
+    PAGE_MAXIMUM,
+    Limit,
+)
 from projections.shared import paging
 
 T = TypeVar("T")
@@ -33,6 +40,7 @@ def provide_list(
         str | None,
         QueryParameter(
             max_length=CURSOR_MAXIMUM,
+            pattern=CURSOR_PATTERN,
             description="`meta.nextCursor` of the page before, empty for the first; takes the place of `page`.",
         ),
     ] = None,

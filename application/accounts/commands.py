@@ -31,6 +31,10 @@ class NewProof(msgspec.Struct, frozen=True, kw_only=True):
         """Without the digest."""
         return f"NewProof({self.method}, expires_at={self.expires_at})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("method", self.method), ("expires_at", self.expires_at)]
+
 
 class _Discreet(Command, frozen=True, kw_only=True):
     """A command that shows only which account it is about."""

@@ -8,7 +8,7 @@ import hashlib
 import re
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -37,6 +37,10 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Without the digest."""
         return f"Ticket(number={self.number}, expires_at={self.expires_at})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("number", self.number), ("expires_at", self.expires_at)]
 
     def written(self) -> bytes:
         """As the credential store has it."""

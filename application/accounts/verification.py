@@ -21,7 +21,6 @@ from application.accounts.tickets import EMAIL_VERIFICATION, read_ticket, token_
 from application.shared.caller import Caller
 from application.shared.command import Done
 from application.shared.loop import CommandLoop
-from application.shared.ports import Clock
 from domain.accounts.account import Account
 from domain.accounts.email import normalise_email
 from domain.accounts.events import ProofPurpose
@@ -44,7 +43,6 @@ class VerificationService:
         links: Links,
         identifier_hash: IdentifierHash,
         commands: CommandLoop,
-        clock: Clock,
     ) -> None:
         """Collaborators only; nothing is opened."""
         self._mailboxes = Mailboxes(accounts)
@@ -53,7 +51,6 @@ class VerificationService:
         self._links = links
         self._identifier_hash = identifier_hash
         self._commands = commands
-        self._clock = clock
 
     # --- by link -------------------------------------------------------------------------------------------
 
@@ -89,10 +86,7 @@ class VerificationService:
         if found is None:
             raise VerificationTokenInvalid
         account_id, value = found
-        ticket = read_ticket(value)
-        if ticket.expires_at <= self._clock():
-            raise VerificationTokenInvalid
-        command = VerifyEmail(account_id=account_id, number=ticket.number)
+        command = VerifyEmail(account_id=account_id, number=read_ticket(value).number)
         return await self._commands.submit(command, as_owner(caller, account_id))
 
     # --- by code -------------------------------------------------------------------------------------------

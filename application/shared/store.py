@@ -85,6 +85,10 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Without the value."""
         return f"Credential(owner_id={self.owner_id}, name={self.name!r})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("owner_id", self.owner_id), ("name", self.name)]
+
 
 class Group(msgspec.Struct, kw_only=True):
     """Decisions that stand or fall together.

@@ -236,7 +236,9 @@ class PostgresEventStore:
             if encoded.erasures:
                 async with connection.transaction():
                     base, lost = await self._write(connection, encoded)
-                    await self._erase(connection, [one for group, one in encoded.erasures if group not in lost])
+                    await self._erase(
+                        connection, [one for group, one in encoded.erasures if group not in lost]
+                    )
             else:
                 base, lost = await self._write(connection, encoded)
         positions: list[int | None] = []
@@ -425,6 +427,10 @@ class PostgresEventStore:
                 (lock,),
             )
         return cursor.rowcount
+
+    def forget_person(self, subject_id: UUID) -> None:
+        """Drop the open key of somebody whom another process erased: what this one reads from now on is without them."""
+        self._codec.keyring.destroyed(subject_id)
 
     # --- waking readers ------------------------------------------------------------------------------------
 

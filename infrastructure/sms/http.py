@@ -20,6 +20,9 @@ import msgspec
 SECONDS: Final = 10.0
 """For one request, from the first packet to the last byte of its answer (SEC-23 allows 30)."""
 
+CONNECT_SECONDS: Final = 5.0
+"""For the connection alone: nobody can call a thread back that waits for one."""
+
 AT_ONCE: Final = 16
 LONGEST_ANSWER: Final = 256 * 1024
 
@@ -84,7 +87,7 @@ class HttpProvider:
         if form is not None:
             body = urlencode(form).encode()
             fields["Content-Type"] = "application/x-www-form-urlencoded"
-        exchange = _Exchange(self._connection(), method, target, body, fields)
+        exchange = _Exchange(self._connection(), method, target, body, fields, self._seconds)
         try:
             async with asyncio.timeout(self._seconds):
                 # The method of an object that shows nothing: asyncio's debug mode logs what it calls with its arguments.
@@ -104,9 +107,10 @@ class HttpProvider:
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self._base.hostname or "", self._base.port
+        seconds = min(CONNECT_SECONDS, self._seconds)
         if self._tls is not None:
-            return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._tls)
-        return http.client.HTTPConnection(host, port, timeout=self._seconds)
+            return http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=seconds)
 
 
 class _Exchange:
@@ -119,8 +123,10 @@ class _Exchange:
         target: str,
         body: bytes | None,
         headers: dict[str, str],
+        seconds: float,
     ) -> None:
         self._connection = connection
+        self._seconds = seconds
         self._method = method
         self._target = target
         self._body = body
@@ -166,6 +172,7 @@ class _Exchange:
                 raise NotReached("given up")
             self._begun = True
             self._socket = cast(socket.socket, self._connection.sock)
+            self._socket.settimeout(self._seconds)
         try:
             self._connection.request(self._method, self._target, self._body, self._headers)
             response = self._connection.getresponse()

@@ -211,7 +211,7 @@ class Catalogue:
         if not with_facets:
             return part
         if order.field is SortField.RELEVANCE:
-            ids = await relevance.filled_up()
+            ids = await relevance.filled_up(part.total)
         return msgspec.structs.replace(part, facets=await self._facets_of_search(filters, sought, ids))
 
     async def _by_relevance(
@@ -258,12 +258,16 @@ class Catalogue:
         order: Order,
         place: Place | None,
     ) -> _Part:
-        values = {**filters.values, **sought.tiers()}
-        rows = await self._reader.all(
-            statements.sorted_words(filters, order, onwards=place is not None),
-            {**values, **place_values(place), **_span(request)},
-            planned_anew=True,
-        )
+        values = {**filters.values, **sought.tiers(), **place_values(place), **_span(request)}
+        wanted = values["offset"] + values["limit"]
+        walk = sought.worthwhile_walk(3 * wanted)
+        rows: Rows = []
+        if walk:
+            statement = statements.sorted_words(filters, order, onwards=place is not None, walking=True)
+            rows = await self._reader.all(statement, {**values, "walk": walk})
+        if len(rows) < values["limit"]:
+            statement = statements.sorted_words(filters, order, onwards=place is not None, walking=False)
+            rows = await self._reader.all(statement, values)
         total = await self._total(request, rows, statements.count_words(filters), values)
         return _part(rows, request, order, total=total)
 

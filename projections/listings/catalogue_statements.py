@@ -3,7 +3,7 @@
 Whatever a visitor typed is a bound value in them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
@@ -28,7 +28,17 @@ Who has one has the next ones, too.
 _WORDS: Final[LiteralString] = "(w.lead || w.described)"
 """All words of a listing, as they are indexed."""
 
-_ALL_WORDS: Final[LiteralString] = f"{_WORDS} @@ %(all_words)s::tsquery"
+
+def _has(query: LiteralString) -> LiteralString:
+    """The condition on `w` that a query of `Sought` matches, to be answered by the index.
+
+    Written as a query of its own, for the planner is not to see the words: it would rather read a small catalogue whole
+    than ask the index for dozens of words, not knowing that long texts take long to read.
+    """
+    return f"{_WORDS} @@ (SELECT %({query})s::tsquery)"
+
+
+_ALL_WORDS: Final = _has("all_words")
 
 _SCORE: Final[LiteralString] = """
     CASE
@@ -179,23 +189,22 @@ class Filters:
         """FROM and WHERE of those wanted, as `w`; their facts are looked at only where a condition is on them."""
         conditions = self._on_the_shelf("w.shown")
         if self._category:
-            conditions.append(f"{_WORDS} @@ %(filed_under)s::tsquery")
+            conditions.append(_has("filed_under"))
         joined: LiteralString = ""
         if not self.shown or self._facts or self._price:
-            joined = self._looked_up()
+            joined = self._joined()
             conditions += [*self._on_the_shelf("s.status = 'active'"), *self._facts, *self._price]
         return f"FROM {source} {joined} WHERE {all_of([*conditions, *more])}"
 
-    def words_with_facts(self, *more: LiteralString, looked_up: bool = False) -> LiteralString:
-        """FROM and WHERE of those wanted, as `w` and `s`; with the facts of each listing `looked_up`, or as it comes."""
+    def words_with_facts(self, *more: LiteralString) -> LiteralString:
+        """FROM and WHERE of those wanted, as `w` and `s`."""
         conditions = [*self._on_the_shelf("w.shown"), *self._on_the_shelf("s.status = 'active'")]
         conditions += [*self._facts, *self._price]
         if self._category:
-            conditions.append(f"{_WORDS} @@ %(filed_under)s::tsquery")
-        joined = self._looked_up() if looked_up else _JOINED
-        return f"FROM catalogue_words AS w {joined} WHERE {all_of([*conditions, *more])}"
+            conditions.append(_has("filed_under"))
+        return f"FROM catalogue_words AS w {self._joined()} WHERE {all_of([*conditions, *more])}"
 
-    def _looked_up(self) -> LiteralString:
+    def _joined(self) -> LiteralString:
         # Looked up for each listing that has the words, however many these are thought to be: else the planner reads
         # the facts of the whole catalogue, which takes longer than to look up a tenth of them.
         return _JOINED if self.of_seller or not self.shown else _LOOKED_UP
@@ -294,13 +303,13 @@ def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
         WITH complete AS MATERIALIZED (SELECT w.listing_id {filters.words(_ALL_WORDS)}),
         rare AS (
             SELECT w.listing_id, w.average_rating, w.created_at, w.lead, w.described
-            {filters.words(f"{_WORDS} @@ %(some_rare)s::tsquery")}
+            {filters.words(_has("some_rare"))}
         ),
         common AS MATERIALIZED (
             {
         _candidates(
             filters,
-            common if walking else f"{_WORDS} @@ %(some_common)s::tsquery",
+            common if walking else _has("some_common"),
             "NOT w.lead @@ %(some_rare)s::tsquery",
             source=_WALK if walking else "catalogue_words AS w",
         )
@@ -310,7 +319,7 @@ def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
             {
         _candidates(
             filters,
-            f"{_WORDS} @@ %(some_in_description)s::tsquery",
+            _has("some_in_description"),
             "NOT w.lead @@ %(some_in_lead)s::tsquery",
             "(SELECT count(*) FROM common) < %(candidates)s",
         )
@@ -362,7 +371,7 @@ def _candidates(
 def count_some(filters: Filters) -> LiteralString:
     """How many `some` would find."""
     complete: LiteralString = f"SELECT w.listing_id {filters.words(_ALL_WORDS)}"
-    matching = filters.words(f"{_WORDS} @@ %(some_anywhere)s::tsquery", f"w.listing_id NOT IN ({complete})")
+    matching = filters.words(_has("some_anywhere"), f"w.listing_id NOT IN ({complete})")
     # The inner query is planned as if all of it were wanted: the words' index tells sooner than a look at every row.
     return f"""
         SELECT count(*) AS total
@@ -380,31 +389,35 @@ def count_words(filters: Filters) -> LiteralString:
     return f"SELECT count(*) AS total {filters.words(_ALL_WORDS)}"
 
 
-def sorted_words(filters: Filters, order: Order, *, onwards: bool) -> LiteralString:
-    """Cards of a part of those with all words, in an order that is not relevance."""
-    conditions: list[LiteralString] = [_ALL_WORDS]
-    return _sorted(filters.words_with_facts, conditions, order, onwards=onwards)
+def sorted_words(filters: Filters, order: Order, *, onwards: bool, walking: bool) -> LiteralString:
+    """Cards of a part of those with all words, in an order that is not relevance.
+
+    When `walking`, of the first `%(walk)s` listings of that order.
+    """
+    more: list[LiteralString] = [behind(order)] if onwards else []
+    if walking:
+        source: LiteralString = f"""
+            FROM (SELECT s.* {filters.facts(*more)} ORDER BY {order_by(order)} LIMIT %(walk)s) AS s
+            CROSS JOIN LATERAL (
+                SELECT FROM catalogue_words AS w WHERE w.listing_id = s.listing_id AND {_ALL_WORDS} OFFSET 0
+            ) AS found_words
+        """  # noqa: S608 - fixed text
+    else:
+        source = filters.words_with_facts(_ALL_WORDS, *more)
+    return _sorted(source, order)
 
 
 def sorted_ids(order: Order, *, onwards: bool) -> LiteralString:
     """Cards of a part of the listings `%(ids)s`, in an order that is not relevance."""
     more: list[LiteralString] = [behind(order)] if onwards else []
-    conditions = all_of(["s.listing_id = ANY(%(ids)s)", *more])
-    return cards(
-        f"""
-        SELECT s.listing_id
-        FROM catalogue_search AS s
-        WHERE {conditions}
-        ORDER BY {order_by(order)}
-        LIMIT %(limit)s OFFSET %(offset)s
-        """,  # noqa: S608 - fixed text
-        order_by(order),
-    )
+    wanted = all_of(["s.listing_id = ANY(%(ids)s)", *more])
+    return _sorted(f"FROM catalogue_search AS s WHERE {wanted}", order)
 
 
 def sorted_facts(filters: Filters, order: Order, *, onwards: bool) -> LiteralString:
     """Cards of a part of the listings that are wanted, whatever their words."""
-    return _sorted(filters.facts, [], order, onwards=onwards)
+    more: list[LiteralString] = [behind(order)] if onwards else []
+    return _sorted(filters.facts(*more), order)
 
 
 def count_facts(filters: Filters) -> LiteralString:
@@ -412,15 +425,11 @@ def count_facts(filters: Filters) -> LiteralString:
     return f"SELECT count(*) AS total {filters.facts()}"
 
 
-def _sorted(
-    wanted: Callable[..., LiteralString], conditions: list[LiteralString], order: Order, *, onwards: bool
-) -> LiteralString:
-    if onwards:
-        conditions = [*conditions, behind(order)]
+def _sorted(source: LiteralString, order: Order) -> LiteralString:
     return cards(
         f"""
         SELECT s.listing_id
-        {wanted(*conditions)}
+        {source}
         ORDER BY {order_by(order)}
         LIMIT %(limit)s OFFSET %(offset)s
         """,
@@ -506,7 +515,7 @@ def facets(filters: Filters, source: LiteralString) -> LiteralString:
 
 def found_by_words(filters: Filters) -> LiteralString:
     """For facets: those with all words."""
-    return filters.words_with_facts(_ALL_WORDS, looked_up=True)
+    return filters.words_with_facts(_ALL_WORDS)
 
 
 def found_by_words_or_ids(filters: Filters) -> LiteralString:

@@ -4,7 +4,6 @@ Few matches are all scored. Where many have all words, scoring each would take l
 best listings of the catalogue are walked through until enough have been met, and the rest are only counted.
 """
 
-import math
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import msgspec
 from projections.listings import catalogue_statements as statements
 from projections.listings.catalogue_places import RelevancePlace, place_values
 from projections.listings.catalogue_statements import IN_LEAD, Filters
-from projections.listings.search_terms import Sought
+from projections.listings.search_terms import FEW, Sought, worthwhile_walk
 from projections.shared.reader import Reader
 
 ENOUGH: Final = 100
@@ -22,10 +21,7 @@ ENOUGH: Final = 100
 Else the best of these fill the list up to so many.
 """
 
-FEW: Final = 500
-"""Fewer matches are scored all, whatever the others cost."""
-
-CANDIDATES: Final = 1_000
+CANDIDATES: Final = 300
 """So many listings with some of the words are scored, to find the best of them."""
 
 Rows = list[dict[str, Any]]
@@ -56,7 +52,7 @@ class Relevance:
             found = await self._few(limit, offset=offset, upto=FEW)
             if found.total < FEW:
                 return await self._filled_up(found, offset, limit)
-        walk = self._worthwhile_walk(offset + limit, self._sought.expected)
+        walk = self._sought.worthwhile_walk(offset + limit)
         if walk:
             first = await self._first(offset + limit, walk)
             if len(first.rows) == offset + limit:
@@ -65,7 +61,7 @@ class Relevance:
 
     async def onwards(self, place: RelevancePlace, limit: int) -> Rows:
         """The listings behind a place."""
-        walk = self._worthwhile_walk(limit, self._sought.expected)
+        walk = self._sought.worthwhile_walk(limit)
         if walk and place.score in IN_LEAD and not self._filters.any:
             alike = await self._next_alike(place, limit, walk)
             if len(alike) == limit:
@@ -77,26 +73,18 @@ class Relevance:
         rest = [row for row in some if _key(row) < place.key]
         return (found.rows + rest)[:limit]
 
-    async def filled_up(self) -> list[UUID] | None:
-        """All listings that are found, when so few have all words that they are filled up; else `None`."""
-        if not self._sought.has_several_words:
+    async def filled_up(self, total: int | None = None) -> list[UUID] | None:
+        """All listings that are found, when so few have all words that they are filled up; else `None`.
+
+        Their `total`, where it is known, spares a question.
+        """
+        if not self._sought.has_several_words or (total is not None and total > ENOUGH):
             return None
         found = await self._few(ENOUGH, upto=ENOUGH)
         if not self._is_to_be_filled(found):
             return None
         rows = found.rows + await self._some(ENOUGH - found.total)
         return [row["listing_id"] for row in rows]
-
-    def _worthwhile_walk(self, wanted: int, expected: float) -> int:
-        """Through how many of the best to walk to meet as many as are wanted, of so many; 0 when other ways are shorter.
-
-        One walks past `size * wanted / expected` listings, more or less; scoring all takes some five times as long for
-        each, but then of `expected` ones.
-        """
-        size = self._sought.catalogue_size
-        if expected <= FEW or expected * expected < wanted * size:
-            return 0
-        return math.ceil(3 * wanted * size / expected)
 
     def _is_to_be_filled(self, found: Ranked) -> bool:
         return self._sought.has_several_words and found.total < ENOUGH
@@ -129,7 +117,9 @@ class Relevance:
     async def _some(self, room: int) -> Rows:
         candidates = self._sought.candidates(CANDIDATES)
         common = candidates.common
-        walk = 0 if common is None else self._worthwhile_walk(CANDIDATES, common.listings)
+        walk = (
+            0 if common is None else worthwhile_walk(CANDIDATES, common.listings, self._sought.catalogue_size)
+        )
         values = {
             **self._values,
             **candidates.queries(),

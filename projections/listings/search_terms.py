@@ -4,6 +4,7 @@ A word stands for every word that begins so, and for those with the same English
 vocabulary and put into the full-text query one by one: an index finds words some three times as fast as beginnings.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -14,6 +15,9 @@ from projections.listings.lexemes import DESCRIPTION, NAME, SHORT, TAG, filed_un
 from projections.listings.vocabulary import Vocabulary
 from projections.shared.reader import Reader
 
+FEW: Final = 500
+"""So many matches are found and sorted as soon as by any other way."""
+
 FORMS_MAXIMUM: Final = 32
 """A beginning of more words than these is asked of the index as such."""
 
@@ -23,13 +27,13 @@ _NOTHING: Final = "'-'"
 _LAST_LETTER: Final = "\U0010ffff"
 
 
-class Term(msgspec.Struct, frozen=True, kw_only=True):
+class Term(msgspec.Struct, kw_only=True):
     """One word, and what it stands for.
 
     `alike` are the words with the same stem, `begun` those that begin so (not all of them when there are `many`),
-    `categories` those with such a word in their name. `listings` on the shelf have one of these words in name, tags or
-    short description: as many or fewer, for who has two of them counts twice; `listings_of_one` have the one of them that
-    most have. `telling` is false of words that English texts are full of.
+    `categories` those with such a word in their name. About as many `listings` as that have one of these words in name,
+    tags, short description or category: one that has two of them counts twice. `listings_of_one` on the shelf, not one less,
+    have the one of them that most have. `telling` is false of words that English texts are full of.
     """
 
     word: str
@@ -126,6 +130,10 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
             expected *= min(1.0, term.listings / self.catalogue_size)
         return expected
 
+    def worthwhile_walk(self, wanted: int) -> int:
+        """See below, for those that have all words."""
+        return worthwhile_walk(wanted, self.expected, self.catalogue_size)
+
     def candidates(self, listings: int) -> "Candidates":
         """By which words to look for listings that have only some of them, to come by so many of these."""
         rare: list[Term] = []
@@ -134,6 +142,17 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
                 return Candidates(sought=self, rare=rare, common=term)
             rare.append(term)
         return Candidates(sought=self, rare=rare, common=None)
+
+
+def worthwhile_walk(wanted: int, expected: float, catalogue_size: int) -> int:
+    """Through how many listings to walk to meet so many as are wanted, of as many as are expected, in their order.
+
+    One walks past `catalogue_size * wanted / expected`, more or less; to find and sort all instead takes some five times as
+    long for each, but then there are `expected` of them. 0 when that is shorter, as it is for few.
+    """
+    if expected <= FEW or expected * expected < wanted * catalogue_size:
+        return 0
+    return math.ceil(3 * wanted * catalogue_size / expected)
 
 
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,17 +209,49 @@ _LOOK_UP: Final[LiteralString] = """
     LIMIT 10000
 """
 
+_MANY: Final[LiteralString] = """
+    SELECT asked.word AS asked, coalesce(sum(begun.listings), 0)::bigint AS listings,
+        coalesce(max(begun.listings), 0) AS listings_of_one
+    FROM unnest(%(words)s::text[], %(beyond)s::text[]) AS asked (word, beyond)
+    CROSS JOIN LATERAL (
+        SELECT listings
+        FROM catalogue_vocabulary
+        WHERE word >= asked.word AND word < asked.beyond
+        ORDER BY word
+        LIMIT 5000
+    ) AS begun
+    GROUP BY asked.word
+    LIMIT 100
+"""
+
 _CATEGORIES: Final[LiteralString] = """
-    SELECT forms.asked, c.category_id
-    FROM unnest(%(asked)s::text[], %(words)s::text[]) AS forms (asked, word)
-    JOIN catalogue_categories AS c ON c.words @> ARRAY[forms.word]
-    UNION
-    SELECT many.asked, c.category_id
-    FROM unnest(%(many)s::text[], %(beyond)s::text[]) AS many (asked, beyond)
-    CROSS JOIN catalogue_categories AS c
-    CROSS JOIN LATERAL unnest(c.words) AS named (word)
-    WHERE named.word COLLATE "C" >= many.asked AND named.word COLLATE "C" < many.beyond
+    SELECT filed.asked, filed.category_id, coalesce(l.live_listings, 0) AS listings
+    FROM (
+        SELECT forms.asked, c.category_id
+        FROM unnest(%(asked)s::text[], %(words)s::text[]) AS forms (asked, word)
+        JOIN catalogue_categories AS c ON c.words @> ARRAY[forms.word]
+        UNION
+        SELECT many.asked, c.category_id
+        FROM unnest(%(many)s::text[], %(beyond)s::text[]) AS many (asked, beyond)
+        CROSS JOIN catalogue_categories AS c
+        CROSS JOIN LATERAL unnest(c.words) AS named (word)
+        WHERE named.word COLLATE "C" >= many.asked AND named.word COLLATE "C" < many.beyond
+    ) AS filed
+    LEFT JOIN category_list AS l ON l.category_id = filed.category_id
     LIMIT 10000
+"""
+
+# All matches are asked for, or the planner, hoping for an early hit, reads the whole catalogue for one that is not there.
+_IS_SHOWN: Final[LiteralString] = """
+    SELECT EXISTS (
+        SELECT
+        FROM (
+            SELECT
+            FROM catalogue_words AS w
+            WHERE w.shown AND (w.lead || w.described) @@ (SELECT %(match)s::tsquery)
+            OFFSET 0
+        ) AS found
+    ) AS shown
 """
 
 
@@ -208,7 +259,7 @@ class SearchTerms:
     """Looks up what words stand for."""
 
     def __init__(self, reader: Reader, vocabulary: Vocabulary) -> None:
-        """Reads `catalogue_vocabulary`, `catalogue_categories` and `catalogue_words`."""
+        """Reads `catalogue_vocabulary`, `catalogue_categories`, `catalogue_words` and `category_list`."""
         self._reader = reader
         self._vocabulary = vocabulary
 
@@ -246,15 +297,22 @@ class SearchTerms:
         terms = {word: _term(word, of_word) for word, of_word in found.items()}
         filed = [row for row in rows if row["categories"]]
         many = [word for word, term in terms.items() if term.many]
+        values = {
+            "asked": [row["asked"] for row in filed],
+            "words": [row["word"] for row in filed],
+            "many": many,
+            "beyond": [_beyond(word) for word in many],
+        }
+        if many:
+            for row in await self._reader.all(_MANY, {"words": many, "beyond": values["beyond"]}):
+                term = terms[row["asked"]]
+                term.listings = max(term.listings, row["listings"])
+                term.listings_of_one = max(term.listings_of_one, row["listings_of_one"])
         if filed or many:
-            values = {
-                "asked": [row["asked"] for row in filed],
-                "words": [row["word"] for row in filed],
-                "many": many,
-                "beyond": [_beyond(word) for word in many],
-            }
             for row in await self._reader.all(_CATEGORIES, values):
-                terms[row["asked"]].categories.append(row["category_id"])
+                term = terms[row["asked"]]
+                term.categories.append(row["category_id"])
+                term.listings += row["listings"]
         return terms, int(rows[0]["catalogue_size"])
 
     async def _meant(self, term: Term) -> str:
@@ -264,14 +322,7 @@ class SearchTerms:
         return await self._vocabulary.correct(term.word) or term.word
 
     async def _is_shown(self, term: Term) -> bool:
-        row = await self._reader.one(
-            """
-            SELECT EXISTS (
-                SELECT FROM catalogue_words AS w WHERE w.shown AND (w.lead || w.described) @@ %(match)s::tsquery
-            ) AS shown
-            """,
-            {"match": term.anywhere(_EVERYWHERE)},
-        )
+        row = await self._reader.one(_IS_SHOWN, {"match": term.anywhere(_EVERYWHERE)})
         return row is not None and bool(row["shown"])
 
 

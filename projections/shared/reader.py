@@ -26,19 +26,12 @@ class Reader:
         self._looking: asyncio.Task[None] | None = None
 
     async def all(
-        self,
-        query: str,
-        parameters: Mapping[str, Any] | Sequence[Any] = (),
-        *,
-        planned_anew: bool = False,
+        self, query: str, parameters: Mapping[str, Any] | Sequence[Any] = ()
     ) -> list[dict[str, Any]]:
-        """Every row of a query; give it a LIMIT.
-
-        `planned_anew` is for a query whose best plan hangs on its values: a plan is never kept for others.
-        """
+        """Every row of a query; give it a LIMIT."""
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
-            await cursor.execute(query.encode(), parameters, prepare=False if planned_anew else None)
+            await cursor.execute(query.encode(), parameters)
             return await cursor.fetchall()
 
     async def one(

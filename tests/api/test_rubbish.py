@@ -125,6 +125,26 @@ class TestIdsOfOtherThings:
             assert (right.status_code, innocent.status_code) == (201, 201)
 
 
+class TestSpellingsOfIds:
+    async def test_a_thing_has_one_address(
+        self, client: httpx.AsyncClient, sign_up: SignUp, settle: Settle
+    ) -> None:
+        listing_id = await put_on_sale(client, await sign_up("seller"))
+        await settle()
+
+        for known in (listing_id, listing_id.upper()):
+            assert data_of(await client.get(f"/listings/{known}"))["listingId"] == listing_id
+        for odd in (
+            listing_id.replace("-", ""),
+            f"{{{listing_id}}}",
+            f"urn:uuid:{listing_id}",
+            f"{listing_id[0]}-{listing_id[1:]}",
+            f"\uff10{listing_id[1:]}",
+        ):
+            answer = await client.get(f"/listings/{odd}")
+            assert refusal(answer) == (404, "ROUTE_NOT_FOUND"), odd
+
+
 class TestTexts:
     @pytest.mark.parametrize("escape", ["\\u0001", "\\u001b", "\\u007F", "\\u0085", "\\b", "\\f"])
     async def test_control_characters_are_refused(

@@ -28,6 +28,7 @@ from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command, Done
+from application.shared.loop import CommandLoop
 from domain.accounts.account import Account, evolve
 from domain.accounts.roles import AccountKind, Role
 from domain.accounts.session import Session, refresh_token_id
@@ -38,7 +39,7 @@ from domain.shared.events import DomainEvent
 from infrastructure.identity import new_id
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.secrets import Secret
-from tests.support.commands import Shop, shop
+from tests.support.commands import CLAIMS, Shop, shop
 from tests.support.given import fold
 
 ROUNDS = 4
@@ -157,10 +158,11 @@ class House:
             "links": links,
             "identifier_hash": identifier_hash,
             "commands": market.loop,
-            "clock": market.clock,
         }
         self.verification = VerificationService(**mailed)
-        self.resets = PasswordResetService(passwords=hasher, random_bytes=os.urandom, **mailed)
+        self.resets = PasswordResetService(
+            passwords=hasher, random_bytes=os.urandom, clock=market.clock, **mailed
+        )
         self.changes = PasswordChangeService(
             accounts=self.accounts, credentials=market.store, passwords=hasher, commands=market.loop
         )
@@ -259,6 +261,16 @@ def make_hasher() -> Iterator[PasswordHasher]:
     """For a fixture."""
     with PasswordHasher(pepper=PEPPER, rounds=ROUNDS, threads=1) as running:
         yield running
+
+
+@asynccontextmanager
+async def another_process(house: House, hasher: PasswordHasher) -> AsyncIterator[House]:
+    """The same shop, as one more process has it open."""
+    loop = CommandLoop(
+        house.store, handlers=HANDLERS, kinds=[*KINDS, CLAIMS], clock=house.clock, new_id=new_id
+    )
+    async with loop:
+        yield House(Shop(loop, house.store, house.clock), hasher)
 
 
 @asynccontextmanager

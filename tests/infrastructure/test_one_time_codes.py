@@ -190,6 +190,7 @@ class TestAWholeStory:
                 loop.set_debug(False)
                 loop.slow_callback_duration = 0.1
             in_redis = await everything_under(open_house.redis, "otp*")
+            # Six codes were asked for and seven shown, one of which when none was out.
             events = 6 + 7 - 1
             async with publishing(database_url, urls.nats_url, names):
                 messages = await arrived(urls.nats_url, names, events)

@@ -115,6 +115,7 @@ class TestDefaults:
             ("accounts.otp_attempts_maximum", 3),
             ("accounts.otp_requests_maximum", 5),
             ("accounts.otp_request_window_seconds", 900),
+            ("accounts.otp_requests_per_address_maximum", 20),
             ("accounts.super_admin_email", None),
             ("limits.enabled", True),
             ("limits.window", timedelta(minutes=15)),

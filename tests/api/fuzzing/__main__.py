@@ -30,7 +30,9 @@ def main() -> int:
     outcomes = asyncio.run(_fuzz(effort, folder))
     for outcome in outcomes:
         (folder / f"{outcome.caller}.txt").write_text(outcome.output)
-        words = "found nothing" if outcome.exit_code == 0 else f"found something:\n{outcome.output}\n"
+        words = "found nothing"
+        if outcome.exit_code:
+            words = f"found something (exit code {outcome.exit_code}):\n{outcome.output}\n"
         print(f"{outcome.caller}: {sum(outcome.answers.values())} requests, {words}")
     bugs = [log for log in folder.glob("*.log") if "Traceback" in log.read_text(errors="replace")]
     for log in bugs:
