@@ -39,6 +39,7 @@ from application.shared.loop import Handler
 from application.shared.store import Credential, Kind
 from application.shared.unit import Unit
 from domain.accounts import account as account_states
+from domain.accounts import registration
 from domain.accounts import security_log as security_logs
 from domain.accounts import session as session_states
 from domain.accounts.account import Account, AccountNotFound, InvalidCredentials, UserExists
@@ -59,7 +60,7 @@ def register_account(command: RegisterAccount, unit: Unit) -> Registered:
     """Register an account with its email address, its password and, for a customer, its first session."""
     email = normalise_email(command.email)
     signed_in = command.kind is AccountKind.CUSTOMER and command.kind not in command.must_verify
-    events = Account.register(
+    events = registration.register(
         kind=command.kind,
         email=email,
         name=command.name,
@@ -110,7 +111,7 @@ def sign_in_by_phone(command: SignInByPhone, unit: Unit) -> SignedIn:
     if holder_id is None:
         if unit.find(Account, command.account_id) is not None:
             raise taken
-        events = Account.register_by_phone(
+        events = registration.register_by_phone(
             phone=phone,
             name=command.name,
             locale=command.locale,
@@ -185,7 +186,7 @@ def bootstrap_super_admin(command: BootstrapSuperAdmin, unit: Unit) -> SuperAdmi
             raise taken
         return SuperAdmin(account_id=holder_id, created=False)
     unit.claim(EMAIL, email, command.account_id, taken=taken)
-    events = Account.bootstrap_super_admin(email=email, name=command.name)
+    events = registration.bootstrap_super_admin(email=email, name=command.name)
     unit.create(Account, command.account_id, events)
     unit.keep(Credential(owner_id=command.account_id, name=PASSWORD, value=command.password_hash))
     return SuperAdmin(account_id=command.account_id, created=True)

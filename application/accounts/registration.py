@@ -19,12 +19,13 @@ from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Done, IdempotencyKey, Unavailable
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
-from domain.accounts.account import Account, RegistrationInvalid
+from domain.accounts import registration
 from domain.accounts.email import normalise_email
 from domain.accounts.name import normalise_name
 from domain.accounts.password import check_password
 from domain.accounts.phone import normalise_phone
 from domain.accounts.proofs import proof_of
+from domain.accounts.registration import RegistrationInvalid
 from domain.accounts.roles import AccountKind, MailedProof
 from domain.otp.events import OtpChannel, OtpPurpose
 from domain.shared.errors import DomainError, InvalidInput, Problem
@@ -95,7 +96,7 @@ class RegistrationService:
             lambda: business_name is None or normalise_name(business_name, field="businessName"),
         )
         # What only the whole can be wrong about, before anything costs time.
-        Account.register(
+        registration.register(
             kind=kind,
             email=email,
             name=name,

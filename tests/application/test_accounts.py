@@ -31,7 +31,6 @@ from domain.accounts.account import (
     AccountIsRejected,
     AccountNotFound,
     InvalidCredentials,
-    RegistrationInvalid,
     SellerNotPending,
     UserExists,
 )
@@ -47,6 +46,7 @@ from domain.accounts.events import (
     SessionOpened,
     SessionRevoked,
 )
+from domain.accounts.registration import RegistrationInvalid
 from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, Role
 from domain.accounts.security_log import security_log_id
 from domain.accounts.session import SessionNotFound, first_refresh_token_id, refresh_token_hash

@@ -20,7 +20,6 @@ from domain.accounts.account import (
     AccountIsSuspended,
     EmailNotVerified,
     InvalidCredentials,
-    RegistrationInvalid,
     UserExists,
 )
 from domain.accounts.email import EmailInvalid
@@ -45,6 +44,7 @@ from domain.accounts.name import NameInvalid
 from domain.accounts.password import PasswordUnfit
 from domain.accounts.phone import PhoneInvalid
 from domain.accounts.proofs import InvalidCurrentPassword, ResetTokenInvalid, VerificationTokenInvalid
+from domain.accounts.registration import RegistrationInvalid
 from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, MailedProof, Role
 from domain.otp.events import OtpChannel, OtpPurpose
 from domain.otp.refusals import OtpInvalid

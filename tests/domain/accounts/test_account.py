@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from domain.accounts import registration
 from domain.accounts.account import (
     Account,
     AccountIsPending,
@@ -16,7 +17,6 @@ from domain.accounts.account import (
     InvalidCredentials,
     LoginRefused,
     ReasonInvalid,
-    RegistrationInvalid,
     SellerNotPending,
     evolve,
 )
@@ -39,6 +39,7 @@ from domain.accounts.events import (
 )
 from domain.accounts.name import NameInvalid
 from domain.accounts.phone import PhoneInvalid
+from domain.accounts.registration import RegistrationInvalid
 from domain.accounts.roles import (
     AccountKind,
     AccountStatus,
@@ -74,12 +75,12 @@ rejected = SellerRejected(rejected_by=ADMIN, reason="No licence.")
 
 class TestRegistering:
     def test_a_customer_may_act_at_once(self) -> None:
-        assert Account.register(
+        assert registration.register(
             kind=AccountKind.CUSTOMER, email=" Nodira@Example.UZ ", name=" Nodira ", phone="+998 90 123-45-67"
         ) == [registered()]
 
     def test_a_seller_waits_for_approval_and_has_applied(self) -> None:
-        assert Account.register(
+        assert registration.register(
             kind=AccountKind.SELLER,
             email="nodira@example.uz",
             name="Nodira",
@@ -88,24 +89,24 @@ class TestRegistering:
         ) == [seller_registered, applied]
 
     def test_a_seller_needs_no_business_name(self) -> None:
-        events = Account.register(kind=AccountKind.SELLER, email="nodira@example.uz", name="Nodira")
+        events = registration.register(kind=AccountKind.SELLER, email="nodira@example.uz", name="Nodira")
         assert events[1:] == [SellerApplicationSubmitted(business_name=None)]
 
     def test_nobody_makes_themselves_staff(self) -> None:
         with pytest.raises(RegistrationInvalid) as refusal:
-            Account.register(kind=AccountKind.STAFF, email="eve@example.uz", name="Eve")
+            registration.register(kind=AccountKind.STAFF, email="eve@example.uz", name="Eve")
         assert [problem.field for problem in refusal.value.problems] == ["kind"]
 
     def test_a_customer_has_no_business_name(self) -> None:
         with pytest.raises(RegistrationInvalid) as refusal:
-            Account.register(
+            registration.register(
                 kind=AccountKind.CUSTOMER, email="eve@example.uz", name="Eve", business_name="Eve's"
             )
         assert [problem.field for problem in refusal.value.problems] == ["businessName"]
 
     def test_an_account_without_a_real_address_name_or_phone_is_refused(self) -> None:
         register = partial(
-            Account.register, kind=AccountKind.CUSTOMER, email="eve@example.uz", name="Eve", phone=None
+            registration.register, kind=AccountKind.CUSTOMER, email="eve@example.uz", name="Eve", phone=None
         )
         with pytest.raises(EmailInvalid):
             register(email="eve")
@@ -115,7 +116,7 @@ class TestRegistering:
             register(phone="12")
 
     def test_the_first_super_admin_is_staff_and_approved(self) -> None:
-        assert Account.bootstrap_super_admin(email="Root@Example.UZ", name="Root") == [
+        assert registration.bootstrap_super_admin(email="Root@Example.UZ", name="Root") == [
             AccountRegistered(
                 email="root@example.uz",
                 name="Root",
@@ -128,7 +129,7 @@ class TestRegistering:
 
     @pytest.mark.parametrize("kind", [AccountKind.INFLUENCER, AccountKind.SALON])
     def test_influencers_and_salons_accept_the_terms(self, kind: AccountKind) -> None:
-        register = partial(Account.register, kind=kind, email="nodira@example.uz", name="Nodira")
+        register = partial(registration.register, kind=kind, email="nodira@example.uz", name="Nodira")
         with pytest.raises(RegistrationInvalid) as refusal:
             register()
         assert [problem.field for problem in refusal.value.problems] == ["termsAccepted"]
@@ -146,7 +147,7 @@ class TestRegistering:
         ]
 
     def test_whoever_comes_by_phone_is_a_customer_with_that_phone(self) -> None:
-        events = Account.register_by_phone(
+        events = registration.register_by_phone(
             phone="+998 90 123-45-67", name=" Nodira ", locale=None, session_id=SESSION
         )
         assert events == [
@@ -206,7 +207,7 @@ class TestSigningIn:
         given_account(registered()).when(log_in, must_verify=must).then(logged_in)
 
     def test_who_has_no_address_need_not_verify_one(self) -> None:
-        by_phone = Account.register_by_phone(
+        by_phone = registration.register_by_phone(
             phone="+998901234567", name=None, locale=None, session_id=SESSION
         )
         must = frozenset({AccountKind.CUSTOMER})

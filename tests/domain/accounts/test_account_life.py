@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from domain.accounts import registration
 from domain.accounts.account import Account, LoginRefused, evolve
 from domain.accounts.events import (
     AccountEvent,
@@ -28,7 +29,7 @@ class AccountLife(RuleBasedStateMachine):
 
     @initialize(kind=st.sampled_from([AccountKind.CUSTOMER, AccountKind.SELLER]))
     def register(self, kind: AccountKind) -> None:
-        self.history = Account.register(kind=kind, email="nodira@example.uz", name="Nodira")
+        self.history = registration.register(kind=kind, email="nodira@example.uz", name="Nodira")
         self.kind = kind
 
     @rule(by=st.uuids())
