@@ -1,8 +1,6 @@
 """What of a listing's words goes into the search index: each word, with a letter before it that says where it stands.
 
-So the index alone tells a word in a name from one in a description, and no listing is looked at to be ranked that is not
-shown. Words are folded and hold no capital letter of the alphabet (`words.py`): the letters cannot be mistaken for a part
-of them.
+So the index alone tells a word in a name from one in a description, and few listings need be looked at to be ranked.
 """
 
 from collections.abc import Sequence
