@@ -241,7 +241,7 @@ def few(filters: Filters, *, onwards: bool) -> LiteralString:
 
 
 def first(filters: Filters) -> LiteralString:
-    """The first `%(limit)s` of those with all words, where many have them, and in `total` how many do.
+    """The first `%(limit)s` of those with all words, where many have them, and in `total` how many are `to_be_counted`.
 
     The best rated and newest `%(walk)s` listings of the catalogue are walked through. Of those that have the words (not
     in the description only), the one that would be the last on the page tells by its score which matches are worse than
@@ -264,7 +264,7 @@ def first(filters: Filters) -> LiteralString:
             {filters.words(f"{_WORDS} @@ ({_BETTER})")}
         )
         SELECT counted.total, found.listing_id, found.score, found.average_rating, found.created_at
-        FROM (SELECT count(*) AS total {filters.words(_ALL_WORDS)}) AS counted
+        FROM (SELECT count(*) AS total {filters.words(_has("to_be_counted"))}) AS counted
         LEFT JOIN (
             SELECT * FROM better
             UNION ALL
@@ -385,8 +385,8 @@ def count_some(filters: Filters) -> LiteralString:
 
 
 def count_words(filters: Filters) -> LiteralString:
-    """How many have all words."""
-    return f"SELECT count(*) AS total {filters.words(_ALL_WORDS)}"
+    """How many are `to_be_counted`."""
+    return f"SELECT count(*) AS total {filters.words(_has('to_be_counted'))}"
 
 
 def sorted_words(filters: Filters, order: Order, *, onwards: bool, walking: bool) -> LiteralString:

@@ -107,8 +107,10 @@ class Relevance:
         return _ranked(rows)
 
     async def _first(self, limit: int, walk: int) -> Ranked:
-        values = {**self._values, "limit": limit, "walk": walk}
-        return _ranked(await self._reader.all(statements.first(self._filters), values))
+        known, query = self._sought.to_be_counted()
+        values = {**self._values, "limit": limit, "walk": walk, "to_be_counted": query}
+        found = _ranked(await self._reader.all(statements.first(self._filters), values))
+        return Ranked(found.rows, known + found.total)
 
     async def _next_alike(self, place: RelevancePlace, limit: int, walk: int) -> Rows:
         values = {**self._values, **place_values(place), "limit": limit, "walk": walk}

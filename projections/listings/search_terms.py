@@ -56,6 +56,11 @@ class Term(msgspec.Struct, kw_only=True):
         """Whether such a word is anywhere in the catalogue, be it in a description or a draft."""
         return bool(self.alike or self.begun)
 
+    @property
+    def forms(self) -> list[str]:
+        """The words of the catalogue that it stands for (not all of them when there are `many`)."""
+        return list(dict.fromkeys([*self.alike, *self.begun]))
+
     def whole(self) -> str:
         """This word in a name, or one with the same stem."""
         return _either(f"'{NAME}{word}'" for word in dict.fromkeys([self.word, *self.alike]))
@@ -116,6 +121,16 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
             "all_in_lead": self.all_in(_LEAD),
             "all_words": self.all_in(_EVERYWHERE),
         }
+
+    def to_be_counted(self) -> tuple[int, str]:
+        """How many listings on the shelf are known to have all words, and a query that all others match and none of these.
+
+        One word of the catalogue alone is counted in the vocabulary already, where it is not in a description only.
+        """
+        [term, *others] = self.terms
+        if others or term.many or term.categories or len(term.forms) != 1:
+            return 0, self.all_in(_EVERYWHERE)
+        return term.listings, f"'{DESCRIPTION}{term.forms[0]}'"
 
     @property
     def has_several_words(self) -> bool:
