@@ -8,7 +8,7 @@ refusals among them, are true also when other processes write: a stale cache is 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -39,6 +39,9 @@ from domain.shared.events import Metadata, State
 
 MAX_ATTEMPTS = 5
 """How often a lost race is decided again (requirements ES-02)."""
+
+FAIR_ATTEMPTS = 2
+"""After so many lost races the next decision is made while nobody else can write."""
 
 MAX_MISSES = 64
 """How many rounds of loading one run of a handler may ask for; more is a bug in the handler."""
@@ -312,9 +315,11 @@ class CommandLoop:
                     self._take_back(entry)
                 current = await self._prepare(batch.entries, {})
             while current is not None:
-                lost = await self._append(current)
+                lost = self._take_in(current, await self._store.append(current.prepared))
                 current = None
-                if lost:
+                if any(entry.attempts >= FAIR_ATTEMPTS for entry in lost):
+                    await self._decide_alone(lost)
+                elif lost:
                     current = await self._prepare(await self._after_conflict(lost), {})
         except Exception as error:  # noqa: BLE001 - as above
             if not batch.stood.done():
@@ -322,9 +327,17 @@ class CommandLoop:
             self._abandon(batch.entries, error)
         forget_oldest(self._cache, self._cached_states)
 
-    async def _append(self, batch: "_Batch") -> list[_Entry]:
-        """Write, settle what stands, return what lost a race."""
-        positions = await self._store.append(batch.prepared)
+    async def _decide_alone(self, lost: list[_Entry]) -> None:
+        """See to it that nobody is first again: others wait while these are loaded, decided and written."""
+        while lost:
+            current: _Batch | None = None
+            async with self._store.alone() as append:
+                current = await self._prepare(await self._after_conflict(lost), {})
+                positions = [] if current is None else await append(current.prepared)
+            lost = [] if current is None else self._take_in(current, positions)
+
+    def _take_in(self, batch: "_Batch", positions: Sequence[int | None]) -> list[_Entry]:
+        """Settle what was written, return what lost a race."""
         if not batch.stood.done():
             # First of all, so that the next batch is on its way to the store before the callers of this one go on.
             batch.stood.set_result(None not in positions)

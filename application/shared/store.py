@@ -1,6 +1,7 @@
 """The port behind the command loop: streams in, groups of decisions out, all of a group or nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
 from uuid import UUID
@@ -118,6 +119,9 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     encoded: Any = None
 
 
+Append = Callable[[Prepared], Awaitable[list[int | None]]]
+
+
 class EventStore(Protocol):
     """Where the log is kept. Every method may raise `StoreUnavailable`."""
 
@@ -137,6 +141,13 @@ class EventStore(Protocol):
 
         Returns for each group the position of its first event (or the log's last position, when it had none), or `None`
         when a check failed, so that nothing of that group was written.
+        """
+        ...
+
+    def alone(self) -> AbstractAsyncContextManager[Append]:
+        """Keep everybody else from appending until the block ends; what it gives is the `append` to use meanwhile.
+
+        What was appended is durable when the block has ended. For those who have lost too many races: it holds up all.
         """
         ...
 

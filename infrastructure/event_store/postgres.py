@@ -11,7 +11,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Group, Kind, Prepared, Slot
+from application.shared.store import Answer, Append, Group, Kind, Prepared, Slot
 from infrastructure.database import MARGIN_SECONDS, STATEMENT_SECONDS, ImpatientPool
 from infrastructure.event_store import arrays
 from infrastructure.event_store.codec import Codec
@@ -228,34 +228,55 @@ class PostgresEventStore:
 
     async def append(self, prepared: Prepared) -> list[int | None]:
         """One call, one commit. Groups that only ask whether their checks hold take no lock."""
-        groups, encoded = prepared.groups, prepared.encoded
         async with store_errors(), self._pool.connection() as connection:
-            if encoded is None:
-                return await self._check(connection, groups)
-            assert isinstance(encoded, _Encoded), "prepared by another store"
-            if encoded.erasures:
-                async with connection.transaction():
-                    base, lost = await self._write(connection, encoded)
-                    await self._erase(
-                        connection, [one for group, one in encoded.erasures if group not in lost]
-                    )
-            else:
-                base, lost = await self._write(connection, encoded)
-        positions: list[int | None] = []
-        position = base
-        for number, group in enumerate(groups):
-            if number in lost:
-                positions.append(None)
-                continue
-            positions.append(position + 1)
-            position += len(group.events)
+            written = await self._append_over(connection, prepared)
+        return self._written(prepared, *written)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Append]:
+        """Hold the head of the log, for which every append has to wait."""
+        done: list[tuple[Prepared, int, set[int]]] = []
+        async with store_errors(), self._pool.connection() as connection:
+
+            async def append(prepared: Prepared) -> list[int | None]:
+                base, lost = await self._append_over(connection, prepared)
+                done.append((prepared, base, lost))
+                return _positions(prepared, base, lost)
+
+            async with connection.transaction():
+                await connection.execute("SELECT FROM log_head FOR UPDATE")
+                yield append
+        for written in done:
+            self._written(*written)
+
+    async def _append_over(
+        self, connection: psycopg.AsyncConnection[Any], prepared: Prepared
+    ) -> tuple[int, set[int]]:
+        """Write, or check; the position before the first event, and the numbers of the groups that were lost."""
+        encoded = prepared.encoded
+        if encoded is None:
+            return 0, await self._check(connection, prepared.groups)
+        assert isinstance(encoded, _Encoded), "prepared by another store"
+        if not encoded.erasures:
+            return await self._write(connection, encoded)
+        async with connection.transaction():
+            base, lost = await self._write(connection, encoded)
+            await self._erase(connection, [one for group, one in encoded.erasures if group not in lost])
+        return base, lost
+
+    def _written(self, prepared: Prepared, base: int, lost: set[int]) -> list[int | None]:
+        """What follows from an append that is durable."""
+        groups, encoded = prepared.groups, prepared.encoded
+        if encoded is None:
+            return _positions(prepared, base, lost)
+        positions = _positions(prepared, base, lost)
         for number, key, _ in encoded.fresh.values():
             if number not in lost:
                 self._codec.keyring.remember(key)
         for number, person in encoded.erasures:
             if number not in lost:
                 self._codec.keyring.destroyed(person)
-        if position > base:
+        if any(group.events for number, group in enumerate(groups) if number not in lost):
             self._tell_readers()
         return positions
 
@@ -273,16 +294,13 @@ class PostgresEventStore:
         """Destroy keys, credentials and kept answers, still under the head's lock: no group can come in between."""
         await connection.cursor(binary=True).execute(_FORGET, (arrays.Uuids(people),))
 
-    async def _check(
-        self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]
-    ) -> list[int | None]:
+    async def _check(self, connection: psycopg.AsyncConnection[Any], groups: Sequence[Group]) -> set[int]:
         cursor = connection.cursor(binary=True)
         await cursor.execute(
             _LOST, (*_checks(groups), *_keys(groups), arrays.Int4s(()), arrays.Uuids(())), prepare=True
         )
         row = await cursor.fetchone()
-        lost = set(row[0] or ()) if row is not None else set()
-        return [None if number in lost else 1 for number in range(len(groups))]
+        return set(row[0] or ()) if row is not None else set()
 
     async def _make_keys_ready(self, groups: Sequence[Group]) -> dict[UUID, tuple[int, DataKey, str]]:
         """Load the keys that the groups' events need; make those that no one has yet (person -> group, key, wrapped)."""
@@ -455,6 +473,19 @@ class PostgresEventStore:
         """Wait for the last hint; the pool belongs to who opened it."""
         if self._notifying is not None:
             await self._notifying
+
+
+def _positions(prepared: Prepared, base: int, lost: set[int]) -> list[int | None]:
+    """Of the first event of each group, or `None`."""
+    positions: list[int | None] = []
+    position = base
+    for number, group in enumerate(prepared.groups):
+        if number in lost:
+            positions.append(None)
+            continue
+        positions.append(position + 1)
+        position += len(group.events)
+    return positions
 
 
 def _checks(groups: Sequence[Group]) -> tuple[arrays.BinaryArray, ...]:

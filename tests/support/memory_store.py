@@ -1,14 +1,15 @@
 """The event store's port in memory: same contract, same suite as the real one, no I/O."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Group, Kind, NewEvent, Prepared, Slot
+from application.shared.store import Answer, Append, Group, Kind, NewEvent, Prepared, Slot
 from domain.shared.events import DomainEvent
 from domain.shared.personal import PERSONAL
 
@@ -82,6 +83,12 @@ class InMemoryEventStore:
             if group.erasures:
                 self._erase(group.erasures)
         return positions
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Append]:
+        """Nobody comes in between: appends of one event loop that wait for nothing."""
+        await self._reach()
+        yield self.append
 
     async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
         """Whatever was kept."""

@@ -500,3 +500,18 @@ class TestDecidingAhead:
             both = await Held(loop, store).ask(SellSeat(office_id=office_id), SellSeat(office_id=office_id))
             store.open.set()
         assert [(await each).result.left for each in both] == [1, 0]
+
+
+class TestRacesLostAgainAndAgain:
+    async def test_two_processes_that_sell_one_thing_at_full_speed_refuse_nobody_for_it(
+        self, processes: Processes
+    ) -> None:
+        here, there = await processes.another(batch_size=4), await processes.another(batch_size=4)
+        office_id = await opened(here, seats=10_000)
+
+        async def buyer(loop: CommandLoop) -> None:
+            for _ in range(15):
+                await loop.submit(SellSeat(office_id=office_id), CALLER)
+
+        await asyncio.gather(*(buyer(loop) for loop in (here, there) for _ in range(20)))
+        assert (await here.submit(LookAtOffice(office_id=office_id), CALLER)).result.sold == 600
