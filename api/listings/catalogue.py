@@ -159,6 +159,7 @@ class CatalogueController(Controller):
         """What is on the shelf and has these words, or words that begin so; misspelt ones are corrected.
 
         Relevance: all words before some; then words in the name, in the short description, in the rest; ties by rating.
+        When fewer than 100 listings have all words, those with some of them fill the list up to 100.
         """
         wanted = _filter(
             request,

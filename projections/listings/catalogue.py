@@ -268,7 +268,8 @@ class Catalogue:
         if len(rows) < values["limit"]:
             statement = statements.sorted_words(filters, order, onwards=place is not None, walking=False)
             rows = await self._reader.all(statement, values)
-        total = await self._total(request, rows, statements.count_words(filters), values)
+        counted = {**values, "to_be_counted": values["all_words"]}
+        total = await self._total(request, rows, statements.count_words(filters), counted)
         return _part(rows, request, order, total=total)
 
     # --- facets --------------------------------------------------------------------------------------------
