@@ -29,6 +29,7 @@ class InMemoryEventStore:
         self.snapshots: dict[UUID, Slot] = {}
         self.appends = 0
         self.away = False
+        self._head = asyncio.Lock()
 
     async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
         """Fold each stream from its snapshot, if there is one of the kind asked for, and the events after it."""
@@ -51,6 +52,10 @@ class InMemoryEventStore:
     async def append(self, prepared: Prepared) -> list[int | None]:
         """All checks against the log before the batch, then each surviving group whole."""
         await self._reach()
+        async with self._head:
+            return self._append(prepared)
+
+    def _append(self, prepared: Prepared) -> list[int | None]:
         groups = prepared.groups
         self.appends += 1
         lost = [
@@ -86,9 +91,15 @@ class InMemoryEventStore:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Append]:
-        """Nobody comes in between: appends of one event loop that wait for nothing."""
+        """Whoever else appends waits until the block ends."""
+
+        async def append(prepared: Prepared) -> list[int | None]:
+            await self._reach()
+            return self._append(prepared)
+
         await self._reach()
-        yield self.append
+        async with self._head:
+            yield append
 
     async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
         """Whatever was kept."""

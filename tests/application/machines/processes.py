@@ -1,7 +1,8 @@
 """Processes of one marketplace: command loops that share a log, and can be cut off from it, slowed down, or killed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from application.shared.command import Command, StoreUnavailable
 from application.shared.loop import CommandLoop, Handler
 from application.shared.ports import Clock, NewId
-from application.shared.store import Answer, EventStore, Group, Kind, Prepared, Slot
+from application.shared.store import Answer, Append, EventStore, Group, Kind, Prepared, Slot
 
 PATIENCE_SECONDS = 20.0
 """A process that takes longer has stopped for good."""
@@ -61,6 +62,15 @@ class StoreInTrouble:
         await self._die_if(Trouble.KILLED_AFTER)
         await self._reach(Trouble.CUT_AFTER)
         return positions
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Append]:
+        await self._reach(Trouble.CUT_BEFORE)
+        await self._die_if(Trouble.KILLED_BEFORE)
+        async with self._store.alone() as append:
+            yield append
+        await self._die_if(Trouble.KILLED_AFTER)
+        await self._reach(Trouble.CUT_AFTER)
 
     async def answers(self, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Answer]:
         await self._reach(Trouble.CUT_ANSWERING)
