@@ -19,6 +19,7 @@ from litestar.types import (
     Send,
 )
 
+from api.access import ACCESS, Access, Table, access_by_route
 from api.body import BODY_BYTES_MAXIMUM, BodyRequest
 from api.errors import allowed, answer_failure
 from api.health.controller import HealthController
@@ -26,7 +27,7 @@ from api.limits import Limits, count_request
 from api.middleware.shell import AccessLog, Shell
 from api.openapi import SchemaController, describe
 from api.requests import await_position, provide_cursor, provide_page, refuse_odd_ids, refuse_repeated
-from api.security import know_caller, provide_caller, provide_visitor
+from api.security import admit, provide_caller, provide_visitor
 from api.services import Accounts, Reader, Services, Standing
 from infrastructure.bootstrap import derived_key
 from infrastructure.cache.rate_limits import RateLimits
@@ -46,6 +47,7 @@ class Application(Litestar):
     services: Services
     metrics: Metrics
     limits: Limits
+    access: Mapping[tuple[str, str], Access]
     projection_lag: ProjectionLag | None
     _shell: Shell
     _started: float
@@ -90,6 +92,7 @@ def create_app(
     services: Services,
     controllers: Sequence[ControllerRouterHandler] = (),
     *,
+    access: Table = ACCESS,
     projection_lag: ProjectionLag | None = None,
     access_log: AccessLog | None = None,
     on_startup: Sequence[Callable[..., Any]] = (),
@@ -97,7 +100,7 @@ def create_app(
 ) -> Application:
     """Everything that answers HTTP in one process.
 
-    `controllers` are mounted under `/api/v1`. Routes may ask for the dependencies `caller` (signed in, or 401),
+    `controllers` are mounted under `/api/v1`; `access` says who may use each of their routes. Routes may ask for the dependencies `caller` (signed in, or 401),
     `visitor` (signed in or not), `page_request` and `cursor_request`. `access_log` replaces the log line of each request,
     also in tests, where there is none otherwise. The hooks run in the event loop that serves.
     """
@@ -120,7 +123,7 @@ def create_app(
         route_handlers=[*handlers, *_under(base, controllers)],
         dependencies=dependencies,
         exception_handlers={Exception: answer_failure},
-        guards=[count_request] if limits.enabled else [],
+        guards=[count_request, admit] if limits.enabled else [admit],
         before_request=_prepare,
         request_class=BodyRequest,
         request_max_body_size=BODY_BYTES_MAXIMUM,
@@ -133,6 +136,7 @@ def create_app(
     app.services = services
     app.metrics = metrics
     app.limits = limits
+    app.access = access_by_route(app, base, access)
     app.projection_lag = projection_lag
     app._started = time.monotonic()
     app._document = None
@@ -140,6 +144,7 @@ def create_app(
         [HealthController, *_under(base, controllers)],
         dependencies=dependencies,
         settings=settings,
+        access=access,
         limited=limits.enabled,
     )
     app._shell = Shell(
@@ -156,7 +161,6 @@ def create_app(
 
 async def _prepare(request: Request[Any, Any, Any]) -> None:
     refuse_odd_ids(request)
-    await know_caller(request)
     refuse_repeated(request)
     await await_position(request)
 

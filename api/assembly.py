@@ -14,6 +14,7 @@ from api.services import HealthCheck, Standing
 from application.accounts.directory import ClaimedEmails
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
+from application.api_keys.using import KeyDoor
 from application.payments.desk import PaymentDesk
 from application.payments.ports import GatewayRegistry
 from application.shared.loop import CommandLoop
@@ -27,7 +28,8 @@ from infrastructure.reachable import mail_answers, nats_answers, object_store_an
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
-from infrastructure.standing import AccountStandings
+from infrastructure.standing import ProgramsAtTheDoor, Standings
+from infrastructure.standing_follower import StandingFollower
 from projections.listings.catalogue import Catalogue
 from projections.shared.reader import Reader
 
@@ -41,6 +43,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader
     tokens: TokenIssuer
     accounts: "Directory"
+    keys: ProgramsAtTheDoor
     redis: Redis | None
     clock: Clock
     new_id: NewId
@@ -68,11 +71,11 @@ def services_of(connection: Connection) -> AppServices:
 class Directory:
     """`api.services.Accounts` over the log."""
 
-    def __init__(self, standings: AccountStandings) -> None:
+    def __init__(self, standings: Standings) -> None:
         self._standings = standings
 
     async def standing(self, account_id: UUID, session_id: UUID) -> Standing | None:
-        """Role, status and session, at most two seconds old."""
+        """Role, status and session, as the log has them; at most two seconds old when it is away."""
         stood = await self._standings.of(account_id, session_id)
         account = stood.account
         if account is None:
@@ -104,13 +107,28 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         reader = Reader(pool)
         gateways = tools.payment_gateways()
         kinds = kinds_by_name()
+        standings = Standings(
+            store, account=kinds["account"], session=kinds["session"], api_key=kinds["api_key"]
+        )
+        follower = StandingFollower(standings, database_url=tools.database_url, names=tools.names)
+        await stack.enter_async_context(follower)
         yield AppServices(
             settings=settings,
             commands=commands,
             store=store,
             reader=reader,
             tokens=token_issuer(settings, tools.clock),
-            accounts=Directory(AccountStandings(store, kinds["account"], kinds["session"])),
+            accounts=Directory(standings),
+            keys=ProgramsAtTheDoor(
+                KeyDoor(
+                    store=store,
+                    credentials=store,
+                    clock=tools.clock,
+                    prefix=settings.accounts.api_key_prefix,
+                ),
+                standings,
+                tools.clock,
+            ),
             redis=redis,
             clock=tools.clock,
             new_id=tools.new_id,

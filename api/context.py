@@ -95,8 +95,10 @@ class RequestContext:
 
     @property
     def actor_id(self) -> UUID | None:
-        """Whose token came along, as far as that is known."""
-        return self.claims.account_id if self.claims is not None else None
+        """Whose token or key came along, as far as that is known."""
+        if self.claims is not None:
+            return self.claims.account_id
+        return self.caller.actor_id if self.caller is not None else None
 
     def stranger(self) -> Caller:
         """The caller as somebody who is not signed in."""

@@ -1,6 +1,6 @@
 """Which limits apply to a request (requirements SEC-07 to SEC-09).
 
-Everybody who is signed in has a limit of their own; all strangers behind one address share one. An IPv6 customer has a
+Everybody who is signed in has a limit of their own, and so has every API key; all strangers behind one address share one. An IPv6 customer has a
 whole /64 to ask from, so that counts as one address.
 """
 
@@ -13,7 +13,7 @@ from litestar.handlers import BaseRouteHandler
 
 from api.context import Connection, application_of, context_of
 from api.errors import TooManyRequests
-from api.security import look_at_token
+from api.security import look_at_token, shown_key
 from infrastructure.cache.rate_limits import Policy, RateLimits, Verdict
 from infrastructure.settings import LimitSettings
 
@@ -36,7 +36,7 @@ class Limits:
 
 
 async def count_request(connection: Connection, handler: BaseRouteHandler) -> None:
-    """The guard before every route: one request of an account, or of a stranger's address.
+    """The guard before every route: one request of an account, of an API key, or of a stranger's address.
 
     Raises:
         TooManyRequests: the window has no more.
@@ -45,11 +45,17 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
         return
     context = context_of(connection)
     application = application_of(connection)
-    look_at_token(context, application.services)
+    services = application.services
+    look_at_token(context, services)
     limits = application.limits
+    shown = shown_key(context) if services.keys is not None else None
+    key_id = services.keys.known(shown) if services.keys is not None and shown is not None else None
     if context.claims is not None:
         verdict = await limits.counters.take(limits.account, str(context.claims.account_id))
+    elif key_id is not None:
+        verdict = await limits.counters.take(limits.account, f"api key {key_id}")
     else:
+        # A key that nobody has seen here counts as a stranger once: guessing keys is what that limit is for, too.
         verdict = await limits.counters.take(limits.anonymous, network_of(context.client_address))
     _apply(connection, verdict)
 

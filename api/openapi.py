@@ -1,7 +1,7 @@
 """The API describes itself: an OpenAPI 3.1 document, and a page to read it (requirements API-10).
 
 Litestar knows paths, parameters and bodies. What every route has in common (errors, headers, who may ask) is added here,
-from the same marks that make it so: guards, dependencies and `opt` of the route.
+from what makes it so: the table of who may ask (`api.access`), dependencies and `opt` of the route.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from api.access import Access, Door, Table, path_in_table
 from api.body import BodyRequest
 from api.context import application_of, context_of
 from api.envelope import TIMESTAMP_DESCRIPTION, FailureBody, RequestBody
@@ -35,7 +36,7 @@ from api.errors import JSON, PROBLEM_JSON, STATUSES
 from api.limits import UNLIMITED
 from api.middleware.compression import accepts_gzip
 from api.requests import IDEMPOTENCY_KEY_PATTERN, IF_MATCH_PATTERN
-from api.validation import camel
+from api.validation import camel, camel_path
 from infrastructure.settings import Settings
 
 NOT_A_COMMAND: Final = {"command": False}
@@ -47,11 +48,7 @@ UNCONDITIONAL: Final = {"conditional": False}
 NOT_A_QUERY: Final = {"query": False}
 """`opt` of routes that read no read model, so that waiting for a position means nothing to them."""
 
-FOR_INSIDERS: Final = {"visitor": True}
-"""`opt` of routes that look themselves at who asks; a token helps there."""
-
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
-_SNAKE: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _CONTROL: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 _TEXT: Final = f"^[^{_CONTROL}]*$"
@@ -100,6 +97,7 @@ def describe(
     *,
     dependencies: Mapping[str, Provide],
     settings: Settings,
+    access: Table,
     limited: bool,
 ) -> bytes:
     """The document of these routes as JSON. It takes a while: not to be called in the event loop."""
@@ -129,6 +127,7 @@ def describe(
     components["securitySchemes"] = _SECURITY_SCHEMES
     components["parameters"] = _PARAMETERS
     components["headers"] = _HEADERS
+    base = f"/api/{settings.http.api_version}"
     bodies: list[Any] = []
     for route in shadow.routes:
         if isinstance(route, HTTPRoute):
@@ -138,7 +137,8 @@ def describe(
                     bodies.append(handler.parsed_data_field.annotation)
                 for method in handler.http_methods:
                     if operation := path_item.get(str(method).lower()):
-                        _complete(operation, handler, str(method), route.path_format, limited=limited)
+                        row = access[str(method), path_in_table(route.path_format, base)]
+                        _complete(operation, handler, str(method), route.path_format, row, limited=limited)
     document["paths"] = {_in_camel_case(path, item): item for path, item in document["paths"].items()}
     del schemas["ErrorBody"]
     for name, schema in schemas.items():
@@ -156,7 +156,7 @@ def _in_camel_case(path: str, item: Mapping[str, Any]) -> str:
         for parameter in operation.get("parameters", ()):
             if parameter.get("in") == "path":
                 parameter["name"] = camel(parameter["name"])
-    return _SNAKE.sub(lambda match: f"{{{camel(match[1])}}}", path)
+    return camel_path(path)
 
 
 def _plain_names(schemas: Mapping[str, Any]) -> dict[str, str]:
@@ -280,6 +280,7 @@ def _complete(
     handler: HTTPRouteHandler,
     method: str,
     path: str,
+    access: Access,
     *,
     limited: bool,
 ) -> None:
@@ -316,7 +317,9 @@ def _complete(
         ]
         codes[503].append("READ_MODEL_BEHIND")
     parameters.append({"$ref": "#/components/parameters/RequestId"})
-    operation["security"] = _security(handler, codes)
+    operation["security"] = _security(access, handler, codes)
+    told = operation.get("description", "").strip()
+    operation["description"] = f"{told}\n\n**Who may ask:** {access.in_words()}".strip()
     responses: dict[str, Any] = operation.setdefault("responses", {})
     for status, found in sorted(codes.items()):
         responses[str(status)] = _failure_response(status, list(dict.fromkeys(found)))
@@ -356,26 +359,27 @@ def _declared(operation: Mapping[str, Any]) -> dict[int, list[str]]:
     }
 
 
-def _security(handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> list[dict[str, list[str]]]:
-    wanted = handler.parsed_fn_signature.parameters
-    roles = [guard.roles for guard in handler.resolve_guards() if hasattr(guard, "roles")]
-    if roles:
-        codes.setdefault(401, []).append("AUTHENTICATION_REQUIRED")
-        codes.setdefault(403, []).append("INSUFFICIENT_PERMISSIONS")
-    elif "caller" in wanted:
-        codes.setdefault(401, []).append("NO_TOKEN")
-    elif "visitor" in wanted or handler.opt.get("visitor"):
+def _security(
+    access: Access, handler: HTTPRouteHandler, codes: dict[int, list[str]]
+) -> list[dict[str, list[str]]]:
+    """What a caller has to show, by the row of the route; adds what is answered to those who cannot."""
+    if access.door is Door.OPEN:
+        return [{}, {"bearer": []}, {"apiKey": []}]
+    if access.door is Door.OWN:
         return [{}, {"bearer": []}]
-    else:
+    if access.door is Door.NONE:
         return []
-    codes[401] += ["TOKEN_EXPIRED", "INVALID_TOKEN", "USER_NOT_FOUND"]
+    refused = codes.setdefault(401, [])
+    refused += [access.nobody, "TOKEN_EXPIRED", "INVALID_TOKEN", "USER_NOT_FOUND"]
     if not handler.opt.get("ended_session"):
-        codes[401].append("TOKEN_REVOKED")
-    codes.setdefault(403, []).append("ACCOUNT_SUSPENDED")
-    # Any one of these requirements will do, and of a scheme without scopes they name the role (OpenAPI 3.1 §4.8.30).
-    return (
-        [{"bearer": [role]} for role in sorted(frozenset.intersection(*roles))] if roles else [{"bearer": []}]
+        refused.append("TOKEN_REVOKED")
+    refused += ["API_KEY_REQUIRED", "API_KEY_INVALID", "API_KEY_EXPIRED"]
+    codes.setdefault(403, []).extend(
+        ["INSUFFICIENT_PERMISSIONS", "ACCOUNT_SUSPENDED", "ACCOUNT_PENDING", "ACCOUNT_REJECTED"]
     )
+    # Any one of these requirements will do, and of a scheme without scopes they name the role (OpenAPI 3.1 §4.8.30).
+    shown = [{"bearer": [role.value]} for role in sorted(access.roles)] if access.roles else [{"bearer": []}]
+    return shown if access.key is None else [*shown, {"apiKey": [access.key.value]}]
 
 
 def _failure_response(status: int, codes: list[str]) -> dict[str, Any]:

@@ -1,38 +1,43 @@
-"""Who is asking (requirements TOK-05 to TOK-08, RBAC-01).
+"""Who is asking, and whether they may (requirements TOK-05 to TOK-08, KEY-04, KEY-06, RBAC-01).
 
-A token says who somebody was when it was issued. Role and status are those of the account now.
+A token or a key says who somebody was when it was issued. Role, status and permissions are those of the account now. Who comes
+with both is taken at the word of the token.
 """
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
 
+from api.access import Access, Door
 from api.context import Connection, RequestContext, application_of, context_of
-from api.services import SUSPENDED, Services
-from application.shared.caller import Caller
+from api.services import Services
+from application.api_keys.using import caller_by_key
+from application.shared.caller import ActorKind, Caller
+from domain.accounts.account import AccountIsPending, AccountIsRejected
+from domain.accounts.roles import AccountStatus
+from domain.api_keys.api_key import ApiKeyInvalid
 from domain.shared.errors import NotAuthenticated, NotPermitted
 from infrastructure.security.tokens import TokenInvalid, TokenRefused
 
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]+)")
-SUPER_ADMIN: Final = "super_admin"
+KEY_CHARACTERS_MAXIMUM: Final = 512
 
 EVEN_WHEN_SIGNED_OUT: Final = {"ended_session": True}
 """`opt` of the route that ends a session: a repeat whose first answer was lost is answered like the first."""
-
-_NEEDS_CALLER: Final[MutableMapping[BaseRouteHandler, bool]] = WeakKeyDictionary()
-"""Which routes depend on `caller`; found out once for each."""
-
-Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 
 class NoToken(NotAuthenticated):
     """The route needs somebody who is signed in, and no token came along."""
 
     code = "NO_TOKEN"
+
+
+class ApiKeyRequired(NotAuthenticated):
+    """The route is for programs, and no API key came along."""
+
+    code = "API_KEY_REQUIRED"
 
 
 class InvalidToken(NotAuthenticated):
@@ -82,6 +87,14 @@ def look_at_token(context: RequestContext, services: Services) -> None:
         context.token_refusal = refused
 
 
+def shown_key(context: RequestContext) -> str | None:
+    """The API key that came along, where no token did."""
+    if b"authorization" in context.headers:
+        return None
+    header = context.headers.get(b"x-api-key")
+    return None if header is None else header.decode("latin-1").strip(" \t")
+
+
 async def authenticate(
     context: RequestContext, services: Services, *, session_may_be_over: bool = False
 ) -> Caller:
@@ -89,11 +102,20 @@ async def authenticate(
 
     Raises:
         NoToken, InvalidToken, TokenTooOld, TokenRevoked: there is no token, or not a good one.
+        ApiKeyRequired, ApiKeyInvalid, ApiKeyExpired: the same of a key.
         AccountGone: there is no such account any more.
-        AccountSuspended: it may do nothing.
+        AccountSuspended, AccountIsPending, AccountIsRejected: it may do nothing, or not yet.
     """
-    if context.caller is not None:
-        return context.caller
+    if context.caller is None:
+        key = shown_key(context)
+        if key is not None:
+            context.caller = await _by_key(key, context, services)
+        else:
+            context.caller = await _by_token(context, services, session_may_be_over=session_may_be_over)
+    return context.caller
+
+
+async def _by_token(context: RequestContext, services: Services, *, session_may_be_over: bool) -> Caller:
     look_at_token(context, services)
     claims = context.claims
     if claims is None:
@@ -104,13 +126,17 @@ async def authenticate(
             raise InvalidToken(str(refusal)) from refusal
         raise TokenTooOld(str(refusal)) from refusal
     standing = await services.accounts.standing(claims.account_id, claims.session_id)
-    if standing is None:
+    if standing is None or standing.status == AccountStatus.DELETED:
         raise AccountGone("This account does not exist any more.")
+    if standing.status == AccountStatus.SUSPENDED:
+        raise AccountSuspended("This account is suspended.")
     if standing.session_over and not session_may_be_over:
         raise TokenRevoked("This session was signed out.")
-    if standing.status == SUSPENDED:
-        raise AccountSuspended("This account is suspended.")
-    context.caller = Caller(
+    if standing.status == AccountStatus.PENDING:
+        raise AccountIsPending("This account waits for approval.")
+    if standing.status == AccountStatus.REJECTED:
+        raise AccountIsRejected("The application of this account was turned down.")
+    return Caller(
         actor_id=claims.account_id,
         role=standing.role,
         session_id=claims.session_id,
@@ -119,58 +145,84 @@ async def authenticate(
         correlation_id=context.correlation_id,
         trace_id=context.trace_id,
     )
-    return context.caller
 
 
-async def know_caller(request: Request[Any, Any, Any]) -> None:
-    """Before every route: who must be signed in is asked for that before anything of the request is read.
+async def _by_key(shown: str, context: RequestContext, services: Services) -> Caller:
+    if not shown:
+        raise ApiKeyRequired("The header X-API-Key is empty.")
+    if services.keys is None or len(shown) > KEY_CHARACTERS_MAXIMUM:
+        raise ApiKeyInvalid
+    return caller_by_key(await services.keys.admit(shown), context.stranger())
+
+
+# --- the door ----------------------------------------------------------------------------------------------
+
+
+async def admit(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The guard before every route: let in those whom the table lets in, before anything of the request is read.
 
     Raises:
-        As `authenticate`, when the route depends on `caller`. Guards by `requires` come first, where there are any.
+        As `authenticate`.
+        NotAuthenticated, ApiKeyRequired: the route is not for just anybody, and nobody said who they are.
+        NotPermitted: it is not for this role, or not for this key.
     """
-    handler = request.route_handler
-    needed = _NEEDS_CALLER.get(handler)
-    if needed is None:
-        needed = _NEEDS_CALLER[handler] = "caller" in handler.parsed_fn_signature.parameters
-    if needed:
-        await provide_caller(request)
+    application = application_of(connection)
+    access = access_of(connection)
+    if access.door is not Door.CLOSED:
+        return
+    over = handler.opt.get("ended_session") is True
+    try:
+        caller = await authenticate(context_of(connection), application.services, session_may_be_over=over)
+    except NoToken as error:
+        if access.for_programs:
+            raise ApiKeyRequired("This is for programs: send an API key.") from error
+        if access.roles is not None:
+            raise NotAuthenticated("Sign in first.") from error
+        raise
+    check_key(caller, access)
+    if access.roles is not None and caller.role not in access.roles:
+        raise NotPermitted("Your role does not allow this.")
+
+
+def access_of(connection: Connection) -> Access:
+    """The row of the table for the route that was asked for."""
+    scope = connection.scope
+    return application_of(connection).access[scope["method"], scope["path_template"]]  # type: ignore[typeddict-item]
+
+
+def check_key(caller: Caller, access: Access) -> None:
+    """Whether whoever came by a key may use a route by it; all others may, as far as their key goes.
+
+    Raises:
+        NotPermitted: no key opens this route, or this one was not given what it takes.
+    """
+    if caller.actor_kind is not ActorKind.API_KEY:
+        return
+    if access.key is None:
+        raise NotPermitted("An API key cannot do this. Sign in.")
+    if caller.permissions is not None and access.key not in caller.permissions:
+        raise NotPermitted(
+            f"This API key was not given {access.key.value}.", details={"permission": access.key.value}
+        )
 
 
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
-    """The dependency `caller`: somebody who is signed in, or 401 or 403."""
-    over = request.route_handler.opt.get("ended_session") is True
-    return await authenticate(context_of(request), application_of(request).services, session_may_be_over=over)
+    """The dependency `caller`: whoever was let in."""
+    return await authenticate(context_of(request), application_of(request).services)
 
 
 async def provide_visitor(request: Request[Any, Any, Any]) -> Caller:
-    """The dependency `visitor`: whoever asks; a stranger when the token is absent, bad, or of a suspended account."""
+    """The dependency `visitor`: whoever asks; a stranger when token or key are absent, bad, or not good for this."""
     context = context_of(request)
     try:
-        return await authenticate(context, application_of(request).services)
+        caller = await authenticate(context, application_of(request).services)
+        check_key(caller, access_of(request))
     except (NotAuthenticated, NotPermitted):
         return context.stranger()
+    return caller
 
 
 def asker(request: Request[Any, Any, Any]) -> Caller:
-    """Whoever was found to ask, by a guard or a dependency of the route; a stranger when none looked."""
+    """Whoever was found to ask, at the door or by a dependency of the route; a stranger when nobody looked."""
     context = context_of(request)
     return context.caller or context.stranger()
-
-
-def requires(*roles: str) -> Guard:
-    """A guard that lets in accounts with one of these roles; super administrators wherever administrators are let in.
-
-    Anonymous callers get 401 `AUTHENTICATION_REQUIRED`, others 403 `INSUFFICIENT_PERMISSIONS`.
-    """
-    allowed = frozenset(roles) | ({SUPER_ADMIN} if "admin" in roles else frozenset())
-
-    async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        try:
-            caller = await authenticate(context_of(connection), application_of(connection).services)
-        except NoToken as error:
-            raise NotAuthenticated("Sign in first.") from error
-        if caller.role not in allowed:
-            raise NotPermitted("Your role does not allow this.")
-
-    guard.roles = allowed  # type: ignore[attr-defined]  # read by api.openapi
-    return guard

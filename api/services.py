@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
+from application.api_keys.results import KeyBearer
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
 from infrastructure.security.tokens import TokenIssuer
@@ -14,9 +15,6 @@ from infrastructure.settings import Settings
 
 HealthCheck = Callable[[], Awaitable[object]]
 """Asks one server whether it is there; raises when it is not."""
-
-SUSPENDED = "suspended"
-"""The status of an account that may do nothing (requirements ACC-28)."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +31,18 @@ class Accounts(Protocol):
 
     def standing(self, account_id: UUID, session_id: UUID) -> Awaitable[Standing | None]:
         """How an account, and a session of it, stand, at most a few seconds old; `None`: there is no such account."""
+        ...
+
+
+class Keys(Protocol):
+    """API keys, as far as the door needs them."""
+
+    def known(self, shown: str) -> UUID | None:
+        """The id of a key that was seen before, without asking anybody."""
+        ...
+
+    def admit(self, shown: str) -> Awaitable[KeyBearer]:
+        """Whose key this is, and what it opens now; refuses as `application.api_keys.using.KeyDoor.admit`."""
         ...
 
 
@@ -70,6 +80,11 @@ class Services(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Says how an account stands."""
+        ...
+
+    @property
+    def keys(self) -> Keys | None:
+        """Says what a key opens; nothing where no keys are issued."""
         ...
 
     @property

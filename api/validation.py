@@ -14,6 +14,8 @@ import msgspec
 from domain.shared.errors import InvalidInput, Problem
 
 PROBLEMS_MAXIMUM: Final = 50
+_PARAMETER: Final = re.compile(r"\{([a-z0-9]+(?:_[a-z0-9]+)+)\}")
+
 NAME_MAXIMUM: Final = 100
 
 _PATH: Final = re.compile(r"(?s)^(?P<text>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$")
@@ -105,6 +107,11 @@ def camel(name: str) -> str:
     """`min_price` as it is called on the wire: `minPrice`."""
     first, *others = name.split("_")
     return first + "".join(each.capitalize() for each in others)
+
+
+def camel_path(path: str) -> str:
+    """A path with its parameters named as they are on the wire: `/orders/{orderId}`."""
+    return _PARAMETER.sub(lambda match: f"{{{camel(match[1])}}}", path)
 
 
 def _sentence(text: str, field: str) -> Problem:

@@ -15,9 +15,10 @@ from api.envelope import Envelope, ResponseBody, Timestamp, envelope, timestamp
 from api.errors import Failure, render
 from api.limits import UNLIMITED
 from api.middleware.addresses import is_internal
-from api.openapi import FOR_INSIDERS, errors
-from api.security import SUPER_ADMIN, authenticate
+from api.openapi import errors
+from api.security import authenticate
 from api.services import HealthCheck
+from application.shared.caller import ActorKind
 from domain.shared.errors import NotAuthenticated, NotPermitted
 from infrastructure.logging import mask_text
 from infrastructure.metrics import CONTENT_TYPE
@@ -92,7 +93,6 @@ class HealthController(Controller):
         "/health/detailed",
         operation_id="detailedHealth",
         summary="How every part of the service is",
-        opt=FOR_INSIDERS,
         responses=errors("SERVICE_UNAVAILABLE", *_REFUSED),
     )
     async def detailed(self, request: Request[Any, Any, Any]) -> Response[Envelope[DetailedHealthView]]:
@@ -129,7 +129,6 @@ class HealthController(Controller):
         operation_id="metrics",
         summary="Figures for Prometheus",
         media_type=CONTENT_TYPE,
-        opt=FOR_INSIDERS,
         responses=errors(*_REFUSED),
     )
     async def metrics(self, request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -182,7 +181,7 @@ async def _let_in(request: Request[Any, Any, Any], *, token: Secret | None) -> N
         caller = await authenticate(context, services)
     except NotAuthenticated as error:
         raise NotAuthenticated("This is for administrators.") from error
-    if caller.role not in {"admin", SUPER_ADMIN}:
+    if not (caller.is_admin and caller.actor_kind is ActorKind.USER):
         raise NotPermitted("Your role does not allow this.")
 
 

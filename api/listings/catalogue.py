@@ -19,6 +19,7 @@ from api.openapi import errors
 from api.paging import wanted
 from api.requests import CursorRequest, PageRequest, etag
 from application.shared.caller import Caller
+from domain.accounts.permissions import Permission
 from domain.listings.listing import ListingNotFound
 from domain.listings.slugs import MAX_SLUG_LENGTH
 from domain.shared.errors import NotPermitted
@@ -229,7 +230,9 @@ class CatalogueController(Controller):
 
 def viewer_of(visitor: Caller) -> Viewer:
     """Whoever asks, as the catalogue knows them."""
-    return Viewer(account_id=visitor.actor_id, manages_all=visitor.is_admin)
+    return Viewer(
+        account_id=visitor.actor_id, manages_all=visitor.acts_for_the_house(Permission.LISTINGS_WRITE)
+    )
 
 
 def _part(

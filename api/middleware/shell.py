@@ -265,8 +265,8 @@ class Shell:
         query = scope["query_string"]
         if query:
             facts["query"] = masked_query(query)
-        if context.claims is not None:
-            facts["actor_id"] = str(context.claims.account_id)
+        if context.actor_id is not None:
+            facts["actor_id"] = str(context.actor_id)
         self._access_log("request", **facts)
 
 

@@ -11,7 +11,6 @@ from api.assembly import services_of
 from api.envelope import CursorPage, Envelope, Page, ResponseBody, Timestamp, envelope, timestamp
 from api.money import MoneyView
 from api.orders.pages import ListRequest, answer_list, provide_list
-from api.security import requires
 from application.shared.caller import Caller
 from projections.payouts.seller_earnings import Earning, Earnings, SellerEarnings
 
@@ -90,7 +89,6 @@ class SellerEarningsController(Controller):
 
     path = "/seller/earnings"
     tags = ("Earnings",)
-    guards = (requires("seller"),)
     dependencies = {"list_request": Provide(provide_list, sync_to_thread=False)}  # noqa: RUF012 - as Litestar has it
 
     @get("/", summary="Show own earnings")

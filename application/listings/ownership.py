@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from application.shared.unit import Unit
+from domain.accounts.permissions import Permission
 from domain.listings.listing import Listing, ListingNotFound
 from domain.shared.errors import AccessDenied, NotPermitted
 
@@ -19,7 +20,7 @@ def managed_listing(unit: Unit, listing_id: UUID) -> Listing:
     account_id = None if caller.is_system else unit.actor
     missing = ListingNotFound(f"No listing {listing_id}.")
     listing = unit.get(Listing, listing_id, missing=missing)
-    if caller.is_system or caller.is_admin:
+    if caller.is_system or caller.acts_for_the_house(Permission.LISTINGS_WRITE):
         return listing
     owned = listing.seller_id == account_id
     if owned and caller.role == "seller":
@@ -37,6 +38,6 @@ def selling_account(unit: Unit) -> UUID:
         NotPermitted: the caller may not sell.
     """
     account_id = unit.actor
-    if not (unit.caller.is_admin or unit.caller.role == "seller"):
+    if not (unit.caller.acts_for_the_house(Permission.LISTINGS_WRITE) or unit.caller.role == "seller"):
         raise NotPermitted("Only sellers and admins write listings.")
     return account_id

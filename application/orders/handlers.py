@@ -18,6 +18,7 @@ from application.shared.command import Command
 from application.shared.loop import Handler
 from application.shared.store import Kind
 from application.shared.unit import Unit
+from domain.accounts.permissions import Permission
 from domain.orders.actor import THE_HOUSE, Actor, Authority
 from domain.orders.order import Order, OrderNotFound, evolve
 from domain.shared.errors import NotPermitted
@@ -78,7 +79,8 @@ def _actor(unit: Unit) -> Actor:
     caller = unit.caller
     if caller.is_system:
         return THE_HOUSE
-    return Actor(account_id=unit.actor, authority=Authority.ADMIN if caller.is_admin else Authority.MEMBER)
+    manages = caller.acts_for_the_house(Permission.ORDERS_FULFIL)
+    return Actor(account_id=unit.actor, authority=Authority.ADMIN if manages else Authority.MEMBER)
 
 
 def _find(unit: Unit, order_id: UUID) -> Order:

@@ -31,6 +31,7 @@ from application.shared.command import Command, Outcome
 from application.shared.loop import Handler
 from application.shared.store import Kind
 from application.shared.unit import Unit
+from domain.accounts.permissions import Permission
 from domain.orders.order import Order, OrderNotFound, OrderStatus
 from domain.payments.payment import (
     OrderNotPayable,
@@ -102,7 +103,8 @@ def initiate_payment(command: InitiatePayment, unit: Unit) -> Payment:
 def show_payment(command: ShowPayment, unit: Unit) -> Payment:
     """A payment of the caller's own, or any for admins, the house and providers."""
     payment = _find(unit, command)
-    if not (_is_house_or_provider(unit) or unit.caller.is_admin or payment.customer_id == unit.actor):
+    sees_all = _is_house_or_provider(unit) or unit.caller.acts_for_the_house(Permission.ORDERS_READ)
+    if not (sees_all or payment.customer_id == unit.actor):
         raise _unknown(command)
     return payment
 
@@ -179,7 +181,7 @@ def cancel_payment(command: CancelPayment, unit: Unit) -> Payment:
 def request_refund(command: RequestRefund, unit: Unit) -> Payment:
     """Give money back: an admin's decision, or the house's."""
     caller = unit.caller
-    if not (caller.is_admin or caller.is_system):
+    if not (caller.acts_for_the_house(Permission.PAYMENTS_REFUND) or caller.is_system):
         raise NotPermitted("Only admins refund payments.")
     payment = _find(unit, command)
     events = payment.request_refund(

@@ -1,9 +1,12 @@
 """Who is asking, and on which occasion."""
 
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import msgspec
+
+_STAFF: Final = frozenset({"admin", "super_admin"})
 
 
 class ActorKind(StrEnum):
@@ -36,7 +39,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_admin(self) -> bool:
         """Admins and super admins, who may act on what others own; not the bearer of a key with less than they may."""
-        return self.role in {"admin", "super_admin"} and self.permissions is None
+        return self.role in _STAFF and self.permissions is None
+
+    def acts_for_the_house(self, permission: str) -> bool:
+        """Admins and super admins, and programs of theirs whose key was given this permission."""
+        return self.role in _STAFF and (self.permissions is None or permission in self.permissions)
 
     @property
     def is_system(self) -> bool:

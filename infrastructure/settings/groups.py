@@ -171,7 +171,7 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`JWT_AUDIENCE`: the `aud` of every token."""
 
     session_cache_seconds: int
-    """`SESSION_CACHE_TTL_SECONDS`: how long Redis keeps its copy of a session."""
+    """`SESSION_CACHE_TTL_SECONDS`: understood and without effect, since no copy of a session is kept in Redis (ADR 0016)."""
 
 
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True):

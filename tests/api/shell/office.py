@@ -17,18 +17,22 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 from redis.asyncio import Redis
 
+from api.access import ACCESS, ANYBODY, Table, only, programs, signed_in, visitors
 from api.app import Application, Standing, create_app
 from api.envelope import Envelope, Page, RequestBody, ResponseBody, Timestamp, envelope, page, timestamp
 from api.limits import UNLIMITED, limit_sign_ins
 from api.money import MoneyRequest, MoneyView
 from api.openapi import NOT_A_COMMAND, errors
 from api.requests import CursorRequest, PageRequest
-from api.security import requires
 from api.services import HealthCheck
 from api.submission import submit
+from application.api_keys.results import KeyBearer
 from application.shared.caller import Caller
 from application.shared.command import StoreUnavailable
 from application.shared.loop import CommandLoop
+from domain.accounts.permissions import Permission
+from domain.accounts.roles import Role
+from domain.api_keys.api_key import ApiKeyInvalid
 from domain.shared.money import Money
 from infrastructure.identity import new_id
 from infrastructure.security.secrets import fresh_secret, fresh_secrets
@@ -154,10 +158,17 @@ class OfficesController(Controller):
         """Who is there, signed in or not."""
         return who(visitor, request, NOON_AND_A_BIT)
 
-    @get("/vault", guards=[requires("admin")])
+    @get("/vault")
     async def vault(self) -> Envelope[str]:
         """For administrators."""
         return envelope("gold")
+
+    @get("/feed")
+    async def feed(
+        self, request: Request[Any, Any, Any], caller: NamedDependency[Caller]
+    ) -> Envelope[WhoView]:
+        """For programs."""
+        return who(caller, request, NOON_AND_A_BIT)
 
     @get("/list")
     async def listing(
@@ -260,7 +271,7 @@ class OfficesController(Controller):
         command = SellSeat(office_id=office_id)
         return await submit(request, command, OfficeView.of, kind="office", entity=office_id)
 
-    @patch("/{office_id:uuid}/seats/{seats:int}", guards=[requires("seller", "admin")])
+    @patch("/{office_id:uuid}/seats/{seats:int}")
     async def add_seats(
         self, request: Request[Any, Any, Any], office_id: FromPath[UUID], seats: FromPath[int]
     ) -> Response[Envelope[OfficeView]]:
@@ -290,6 +301,46 @@ class OfficesController(Controller):
         return envelope(len(await request.body()))
 
 
+STAFF = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+
+OFFICE_ACCESS: Table = {
+    **{
+        row: access for row, access in ACCESS.items() if row[1].startswith(("/health", "/metrics", "/schema"))
+    },
+    **{
+        ("GET", f"/offices/{name}"): ANYBODY
+        for name in (
+            [
+                "ping",
+                "list",
+                "cursor",
+                "required",
+                "price",
+                "large",
+                "stream",
+                "news",
+                "broken-off",
+                "bug",
+                "outage",
+                "{officeId}",
+            ]
+        )
+    },
+    ("GET", "/offices/me"): signed_in(),
+    ("GET", "/offices/visitor"): visitors(key=Permission.ORDERS_READ),
+    ("GET", "/offices/vault"): only(STAFF),
+    ("GET", "/offices/feed"): programs(Permission.EVENTS_SUBSCRIBE),
+    ("POST", "/offices"): visitors(key=Permission.ORDERS_READ),
+    ("POST", "/offices/{officeId}/sell"): signed_in(key=Permission.ORDERS_FULFIL),
+    ("PATCH", "/offices/{officeId}/seats/{seats}"): only(
+        STAFF | {Role.SELLER}, key=Permission.LISTINGS_WRITE
+    ),
+    ("POST", "/offices/stumble"): ANYBODY,
+    ("POST", "/offices/anything"): ANYBODY,
+    ("POST", "/offices/sign-in"): ANYBODY,
+    ("POST", "/offices/callback"): ANYBODY,
+}
+
 NOON_AND_A_BIT = datetime.fromisoformat("2026-05-01T12:00:00.123456+00:00")
 
 
@@ -298,15 +349,47 @@ class Directory:
 
     def __init__(self) -> None:
         self.known = {
-            CUSTOMER: Standing(role="customer", status="active"),
-            ADMIN: Standing(role="admin", status="active"),
-            SUPER_ADMIN: Standing(role="super_admin", status="active"),
+            CUSTOMER: Standing(role="customer", status="approved"),
+            ADMIN: Standing(role="admin", status="approved"),
+            SUPER_ADMIN: Standing(role="super_admin", status="approved"),
             SUSPENDED: Standing(role="admin", status="suspended"),
-            PROMOTED: Standing(role="admin", status="active"),
+            PROMOTED: Standing(role="admin", status="approved"),
         }
 
     async def standing(self, account_id: UUID, session_id: UUID) -> Standing | None:
         return self.known.get(account_id)
+
+
+class Keyring:
+    """API keys, by hand: what is shown, and what it opens."""
+
+    def __init__(self) -> None:
+        self.bearers: dict[str, KeyBearer | Exception] = {}
+        self.seen: set[str] = set()
+
+    def known(self, shown: str) -> UUID | None:
+        bearer = self.bearers.get(shown)
+        return bearer.key_id if shown in self.seen and isinstance(bearer, KeyBearer) else None
+
+    async def admit(self, shown: str) -> KeyBearer:
+        bearer = self.bearers.get(shown, ApiKeyInvalid())
+        if isinstance(bearer, Exception):
+            raise bearer
+        self.seen.add(shown)
+        return bearer
+
+    def give(self, owner_id: UUID, role: Role, *permissions: Permission) -> dict[str, str]:
+        """A new key of somebody; the header that shows it."""
+        shown = f"gm_{fresh_secret()}"
+        everything = Permission.EVERYTHING in permissions
+        self.bearers[shown] = KeyBearer(
+            key_id=new_id(),
+            owner_id=owner_id,
+            role=role,
+            permissions=frozenset(Permission) if everything else frozenset(permissions),
+            unrestricted=everything,
+        )
+        return {"X-API-Key": shown}
 
 
 class ReadSide:
@@ -335,6 +418,7 @@ class OfficeServices:
     tokens: TokenIssuer
     clock: TestClock
     accounts: Directory = field(default_factory=Directory)
+    keys: Keyring = field(default_factory=Keyring)
     reader: ReadSide = field(default_factory=ReadSide)
     redis: Redis | None = None
     new_id: Any = new_id
@@ -429,7 +513,7 @@ async def office(
             redis=redis,
             health_checks=health_checks or {},
         )
-        app = create_app(services, controllers, **options)
+        app = create_app(services, controllers, **{"access": OFFICE_ACCESS, **options})
         transport = httpx.ASGITransport(app=app, client=client_address)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
             yield Window(client, services, app)

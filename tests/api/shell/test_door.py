@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 
+from api.access import RouteWithoutAccess
 from api.services import Standing
+from domain.accounts.permissions import Permission
+from domain.accounts.roles import Role
+from domain.api_keys.api_key import ApiKeyExpired
 from infrastructure.settings import Settings
 from tests.api.shell.office import (
     ADMIN,
     CUSTOMER,
     GONE,
+    OFFICE_ACCESS,
     PRODUCTION,
     PROMOTED,
     SUPER_ADMIN,
@@ -97,6 +102,96 @@ class TestTokens:
         assert (await window.client.get(f"{BASE}/me", headers=headers)).status_code == 200
         window.services.accounts.known[CUSTOMER] = Standing(role="customer", status="suspended")
         assert (await window.client.get(f"{BASE}/me", headers=headers)).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("status", "over", "code"),
+        [
+            ("pending", False, "ACCOUNT_PENDING"),
+            ("rejected", False, "ACCOUNT_REJECTED"),
+            ("suspended", True, "ACCOUNT_SUSPENDED"),
+            ("deleted", True, "USER_NOT_FOUND"),
+            ("approved", True, "TOKEN_REVOKED"),
+        ],
+    )
+    async def test_only_an_account_that_may_act_opens_anything(
+        self, window: Window, status: str, over: bool, code: str
+    ) -> None:
+        standing = Standing(role="admin", status=status, session_over=over)
+        window.services.accounts.known[CUSTOMER] = standing
+        answer = await window.client.get(f"{BASE}/vault", headers=window.services.bearer(CUSTOMER))
+        assert answer.json()["error"]["code"] == code
+
+
+class TestKeys:
+    """Programs that show an API key (requirements KEY-04 to KEY-06)."""
+
+    async def test_a_program_acts_for_its_owner(self, window: Window) -> None:
+        key = window.services.keys.give(ADMIN, Role.ADMIN, Permission.EVENTS_SUBSCRIBE)
+        answer = await window.client.get(f"{BASE}/feed", headers=key)
+        assert answer.json()["data"]["actorId"] == str(ADMIN)
+
+    @pytest.mark.parametrize(
+        ("shown", "code"),
+        [
+            ({}, "API_KEY_REQUIRED"),
+            ({"X-API-Key": ""}, "API_KEY_REQUIRED"),
+            ({"X-API-Key": "gm_1"}, "API_KEY_INVALID"),
+        ],
+    )
+    async def test_without_a_good_key_there_is_no_feed(
+        self, window: Window, shown: dict[str, str], code: str
+    ) -> None:
+        answer = await window.client.get(f"{BASE}/feed", headers=shown)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
+
+    async def test_an_old_key_is_told_so(self, window: Window) -> None:
+        window.services.keys.bearers["gm_old"] = ApiKeyExpired("This API key has expired.")
+        answer = await window.client.get(f"{BASE}/feed", headers={"X-API-Key": "gm_old"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "API_KEY_EXPIRED")
+
+    async def test_a_key_opens_what_it_was_given_and_nothing_else(self, window: Window) -> None:
+        keys = window.services.keys
+        reader = keys.give(ADMIN, Role.ADMIN, Permission.ORDERS_READ)
+        everything = keys.give(ADMIN, Role.ADMIN, Permission.EVERYTHING)
+        refused = await window.client.get(f"{BASE}/feed", headers=reader)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+        assert refused.json()["error"]["details"] == {"permission": "events:subscribe"}
+        assert (await window.client.get(f"{BASE}/feed", headers=everything)).status_code == 200
+
+    async def test_no_key_does_what_people_do_in_person(self, window: Window) -> None:
+        everything = window.services.keys.give(ADMIN, Role.ADMIN, Permission.EVERYTHING)
+        for path in ("me", "vault"):
+            answer = await window.client.get(f"{BASE}/{path}", headers=everything)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+
+    async def test_a_key_widens_no_role(self, window: Window) -> None:
+        key = window.services.keys.give(CUSTOMER, Role.CUSTOMER, Permission.LISTINGS_WRITE)
+        office_id = await window.opened()
+        answer = await window.client.patch(f"{BASE}/{office_id}/seats/5", headers=key)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+
+    async def test_where_anybody_comes_in_a_key_without_scope_is_a_stranger(self, window: Window) -> None:
+        keys = window.services.keys
+        for key, actor in (
+            (keys.give(CUSTOMER, Role.CUSTOMER, Permission.ORDERS_READ), str(CUSTOMER)),
+            (keys.give(CUSTOMER, Role.CUSTOMER), None),
+            ({"X-API-Key": "gm_1"}, None),
+        ):
+            answer = await window.client.get(f"{BASE}/visitor", headers=key)
+            assert (answer.status_code, answer.json()["data"]["actorId"]) == (200, actor)
+
+    async def test_who_shows_both_is_taken_at_the_word_of_the_token(self, window: Window) -> None:
+        key = window.services.keys.give(ADMIN, Role.ADMIN, Permission.EVERYTHING)
+        answer = await window.client.get(f"{BASE}/me", headers={**key, **window.services.bearer(CUSTOMER)})
+        assert answer.json()["data"]["actorId"] == str(CUSTOMER)
+
+
+class TestTheTable:
+    async def test_a_route_that_nobody_thought_of_keeps_the_house_shut(self) -> None:
+        forgotten = {row: access for row, access in OFFICE_ACCESS.items() if row[1] != "/offices/vault"}
+        with pytest.raises(RouteWithoutAccess, match="GET /api/v1/offices/vault"):
+            async with office(access=forgotten):
+                pass
 
 
 class TestRoles:
@@ -196,6 +291,23 @@ class TestLimits:
             other = await window.client.get(f"{BASE}/me", headers=window.services.bearer(ADMIN))
         assert [each.status_code for each in answers] == [200] * 5 + [429]
         assert other.status_code == 200
+
+    async def test_a_key_has_a_limit_of_its_own(self, settings: Settings) -> None:
+        async with office(settings=settings) as window:
+            key = window.services.keys.give(ADMIN, Role.ADMIN, Permission.EVENTS_SUBSCRIBE)
+            answers = [await window.client.get(f"{BASE}/feed", headers=key) for _ in range(7)]
+            owner = await window.client.get(f"{BASE}/me", headers=window.services.bearer(ADMIN))
+        # The first one, before anybody knows the key, counts as a stranger's.
+        assert [each.status_code for each in answers] == [200] * 6 + [429]
+        assert owner.status_code == 200
+
+    async def test_guessed_keys_count_as_a_stranger(self, settings: Settings) -> None:
+        async with office(settings=settings) as window:
+            statuses = [
+                (await window.client.get(f"{BASE}/feed", headers={"X-API-Key": f"gm_{n}"})).status_code
+                for n in range(4)
+            ]
+        assert statuses == [401, 401, 401, 429]
 
     async def test_a_bad_token_buys_no_requests(self, settings: Settings) -> None:
         async with office(settings=settings) as window:

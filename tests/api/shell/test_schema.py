@@ -11,6 +11,7 @@ from litestar import Router
 from litestar.di import Provide
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from api.access import ACCESS
 from api.controllers import CONTROLLERS
 from api.errors import STATUSES, status_of
 from api.openapi import describe, errors
@@ -55,7 +56,9 @@ def product() -> dict[str, Any]:
         "cursor_request": Provide(provide_cursor, sync_to_thread=False),
     }
     handlers = [Router("/api/v1", route_handlers=list(CONTROLLERS))]
-    written = describe(handlers, dependencies=dependencies, settings=settings_with(), limited=True)
+    written = describe(
+        handlers, dependencies=dependencies, settings=settings_with(), access=ACCESS, limited=True
+    )
     read: dict[str, Any] = json.loads(written)
     return read
 
@@ -120,6 +123,9 @@ class TestDocument:
             "TOKEN_EXPIRED",
             "TOKEN_REVOKED",
             "USER_NOT_FOUND",
+            "API_KEY_REQUIRED",
+            "API_KEY_INVALID",
+            "API_KEY_EXPIRED",
         }
         assert {"400", "403", "412", "422", "429", "500", "503"} <= set(sell["responses"])
 
@@ -156,11 +162,20 @@ class TestDocument:
         offices = {path.rpartition("/")[2]: item for path, item in document["paths"].items()}
         assert offices["me"]["get"]["security"] == [{"bearer": []}]
         assert offices["vault"]["get"]["security"] == [{"bearer": ["admin"]}, {"bearer": ["super_admin"]}]
-        assert offices["visitor"]["get"]["security"] == [{}, {"bearer": []}]
+        assert offices["visitor"]["get"]["security"] == [{}, {"bearer": []}, {"apiKey": []}]
+        assert offices["feed"]["get"]["security"][-1] == {"apiKey": ["events:subscribe"]}
         assert offices["ping"]["get"]["security"] == []
         assert offices["metrics"]["get"]["security"] == [{}, {"bearer": []}]
         assert "403" in offices["metrics"]["get"]["responses"]
-        assert codes_in(offices["vault"]["get"], "403") == {"INSUFFICIENT_PERMISSIONS", "ACCOUNT_SUSPENDED"}
+        assert codes_in(offices["vault"]["get"], "403") == {
+            "INSUFFICIENT_PERMISSIONS",
+            "ACCOUNT_SUSPENDED",
+            "ACCOUNT_PENDING",
+            "ACCOUNT_REJECTED",
+        }
+        assert offices["vault"]["get"]["description"].endswith(
+            "**Who may ask:** Admins, super admins. No API key."
+        )
         assert set(document["components"]["securitySchemes"]) == {"bearer", "apiKey"}
 
     async def test_names_are_those_of_the_wire(self, document: dict[str, Any]) -> None:

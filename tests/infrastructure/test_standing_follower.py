@@ -1,0 +1,111 @@
+"""What one process ends, all others know in a moment: they follow the log (requirements TOK-11, TOK-12, ACC-27, KEY-08)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from application.accounts.commands import LogOut, RegisterAccount
+from application.accounts.opening import as_owner, new_session
+from application.shared.caller import Caller
+from application.shared.loop import CommandLoop
+from domain.accounts.roles import AccountKind
+from infrastructure.bootstrap import Machinery, kinds_by_name
+from infrastructure.settings import Settings
+from infrastructure.standing import Standings
+from infrastructure.standing_follower import StandingFollower
+
+pytestmark = pytest.mark.services
+
+PATIENCE_SECONDS = 20.0
+
+
+class House:
+    """A process that ends sessions, and another one that lets people in and follows the log."""
+
+    def __init__(self, machinery: Machinery, commands: CommandLoop, standings: Standings) -> None:
+        self.machinery = machinery
+        self.commands = commands
+        self.standings = standings
+
+    async def somebody(self) -> tuple[UUID, UUID]:
+        """An account that is signed in, and known at the door."""
+        account_id, session_id = self.machinery.new_id(), self.machinery.new_id()
+        session = new_session(session_id, now=self.machinery.clock(), lifetime=timedelta(days=7))
+        await self.commands.submit(
+            RegisterAccount(
+                account_id=account_id,
+                kind=AccountKind.CUSTOMER,
+                email=f"{account_id}@example.uz",
+                name="Zebo Karimova",
+                password_hash=b"-",
+                session=session,
+            ),
+            as_owner(Caller(), account_id),
+        )
+        assert not (await self.standings.of(account_id, session_id)).session_over
+        return account_id, session_id
+
+    async def sign_out(self, account_id: UUID, session_id: UUID) -> None:
+        """End the session, in the process that does not let people in."""
+        await self.commands.submit(LogOut(session_id=session_id), as_owner(Caller(), account_id))
+
+    async def sees_the_end(self, account_id: UUID, session_id: UUID) -> bool:
+        return (await self.standings.of(account_id, session_id)).session_over
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    machinery = Machinery(Settings.from_environment({"APP_ENV": "test", "DATABASE_URL": database_url}))
+    kinds = kinds_by_name()
+    async with machinery.open_pool(name="test") as pool, machinery.open_commands(pool) as (commands, store):
+        # The clock stands still: nothing that was seen once is looked up again because of its age.
+        standings = Standings(
+            store,
+            account=kinds["account"],
+            session=kinds["session"],
+            api_key=kinds["api_key"],
+            now=lambda: 0.0,
+        )
+        follower = StandingFollower(
+            standings, database_url=database_url, names=machinery.names, now=lambda: 0.0
+        )
+        async with follower:
+            yield House(machinery, commands, standings)
+
+
+async def until(claim: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await claim():  # noqa: ASYNC110 - what it waits for is in a database
+            await asyncio.sleep(0.01)
+
+
+async def test_a_session_that_another_process_ended_is_over(house: House) -> None:
+    one, other = await house.somebody(), await house.somebody()
+
+    await house.sign_out(*one)
+
+    await until(lambda: house.sees_the_end(*one))
+    assert not await house.sees_the_end(*other)
+
+
+async def test_what_happened_while_the_log_was_out_of_reach_is_learnt_afterwards(
+    house: House, database_url: str
+) -> None:
+    somebody = await house.somebody()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+
+        async def cut_off() -> bool:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'daftar-standings'"
+            ).fetchall()
+            return bool(ended)
+
+        await until(cut_off)
+        await house.sign_out(*somebody)
+
+    await until(lambda: house.sees_the_end(*somebody))
