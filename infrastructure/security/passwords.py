@@ -11,6 +11,7 @@ import base64
 import hmac
 import os
 import re
+import sys
 import threading
 import unicodedata
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from infrastructure.security.secrets import Secret
 T = TypeVar("T")
 
 _HASH: Final = re.compile(r"\$2b\$(?P<rounds>[0-9]{2})\$[./A-Za-z0-9]{53}")
+_NICENESS: Final = 15
 _DIGEST_LENGTH: Final = 31  # characters of a bcrypt hash after its salt
 
 
@@ -88,21 +90,26 @@ class PasswordHasher:
     """Hashes and checks passwords in a few threads of its own.
 
     bcrypt gives the interpreter free while it works, so the event loop goes on and the threads use all
-    cores. Both the threads and the number of callers who wait are bounded: a flood of sign-ins is
-    refused early instead of being answered minutes late.
+    cores but one. Both the threads and the number of callers who wait are bounded: a flood of sign-ins is
+    refused early instead of being answered minutes late. The threads stand back behind whatever else wants a core:
+    a sign-in may take a little longer, but nobody who buys waits for one.
     """
 
     def __init__(
         self, *, pepper: Secret, rounds: int, threads: int | None = None, waiting_maximum: int = 256
     ) -> None:
-        """`threads` defaults to the number of cores; `waiting_maximum` counts callers served or waiting."""
+        """`threads` defaults to the number of cores but one; `waiting_maximum` counts callers served or waiting."""
         self._pepper = pepper
         self._rounds = rounds
         self._dummy = dummy_hash(rounds=rounds)
         self._waiting_maximum = waiting_maximum
         self._waiting = 0
         self._counting = threading.Lock()
-        self._threads = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(
+            threads or max(1, (os.cpu_count() or 1) - 1),
+            thread_name_prefix="passwords",
+            initializer=_stand_back,
+        )
 
     async def hash(self, password: str) -> str:
         """A new salted hash at the cost of today.
@@ -162,6 +169,12 @@ class PasswordHasher:
     def _free_place(self, _job: object = None) -> None:
         with self._counting:
             self._waiting -= 1
+
+
+def _stand_back() -> None:
+    """Let others go first. Linux counts niceness by thread; elsewhere it would slow down the whole process."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _digest(password: str, pepper: Secret) -> bytes:

@@ -21,7 +21,7 @@ from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.supervisor import EmbeddedServices
 from infrastructure.migrations.migrate import migrate
 from infrastructure.settings import Settings
-from tests.bench import append, checkout, orders, orders_http, projector, rebuild, search, stream
+from tests.bench import append, checkout, door, orders, orders_http, projector, rebuild, search, stream
 from tests.bench.installation import SERVERS, Installation, installation
 from tests.bench.report import Figure, keep, machine, show
 
@@ -88,6 +88,14 @@ async def _order_http(stage: Stage) -> list[Figure]:
     return await orders_http.measure(await stage.shop())
 
 
+async def _door(stage: Stage) -> list[Figure]:
+    return await door.measure(machinery(stage.database("door")))
+
+
+async def _sign_ins(stage: Stage) -> list[Figure]:
+    return await door.measure_beside_orders(await stage.shop())
+
+
 async def _hot_listing(stage: Stage) -> list[Figure]:
     return await orders_http.measure_hot(await stage.shop())
 
@@ -119,6 +127,8 @@ MEASUREMENTS: dict[str, Callable[[Stage], Awaitable[list[Figure]]]] = {
     "search": _search,
     "order_http": _order_http,
     "hot_listing": _hot_listing,
+    "door": _door,
+    "sign_ins": _sign_ins,
     "stream_latency": _stream_latency,
     "checkout": _checkout,
     "rebuild": _rebuild,
