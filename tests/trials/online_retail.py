@@ -135,6 +135,14 @@ class PriceTag:
             self._unused.set()
 
 
+class Pass(msgspec.Struct):
+    """The tokens by which somebody goes on; the access token is good for a quarter of an hour, the trial takes longer."""
+
+    access: str
+    refresh: str
+    turn: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+
+
 class Trial:
     """One run against one server."""
 
@@ -149,6 +157,7 @@ class Trial:
         self._seller_token = ""
         self._seller_id = ""
         self._tokens: dict[str, str] = {}
+        self._passes: dict[str, Pass] = {}
         self._tags: dict[str, PriceTag] = {}
         self._stock: dict[str, int] = {}
         self._orders: dict[str, list[PlacedOrder]] = defaultdict(list)
@@ -176,7 +185,22 @@ class Trial:
     async def _log_in(self, email: str, password: str) -> dict[str, Any]:
         answer = await self._ask(self._http.post, "/auth/login", {"email": email, "password": password})
         data: dict[str, Any] = answer.data
+        self._take_pass(data)
         return data
+
+    def _take_pass(self, signed_in: dict[str, Any]) -> str:
+        """Remember the tokens of somebody who is signed in; whoever they are is known by their first access token."""
+        token: str = signed_in["accessToken"]
+        self._passes[token] = Pass(token, signed_in["refreshToken"])
+        return token
+
+    async def _prolong(self, held: Pass, expired: str) -> None:
+        """Get the next pair of tokens, unless somebody else just has."""
+        async with held.turn:
+            if held.access == expired:
+                body = {"refreshToken": held.refresh}
+                pair = (await self._ask(self._http.post, "/auth/refresh", body)).data
+                held.access, held.refresh = pair["accessToken"], pair["refreshToken"]
 
     async def _open_shop(self) -> None:
         email = f"shop.{self._run}@retail.example"
@@ -198,9 +222,8 @@ class Trial:
                 "password": PASSWORD,
                 "name": f"Customer {customer}"[:100],
             }
-            self._tokens[customer] = (await self._ask(self._http.post, "/auth/register", body)).data[
-                "accessToken"
-            ]
+            registered = (await self._ask(self._http.post, "/auth/register", body)).data
+            self._tokens[customer] = self._take_pass(registered)
 
         await self._side_by_side(register, customers)
 
@@ -467,10 +490,15 @@ class Trial:
         token: str | None = None,
         key: str | None = None,
     ) -> Answer:
-        """One request, sent again while the server says that it has no room."""
+        """One request, sent again while the server says that it has no room, or when the access token was too old."""
         headers = {"Idempotency-Key": key} if key is not None else None
+        held = self._passes[token] if token is not None else None
         while True:
-            answer = await method(API + path, *body, token=token, headers=headers)
+            shown = None if held is None else held.access
+            answer = await method(API + path, *body, token=shown, headers=headers)
+            if held is not None and shown is not None and answer.code == "TOKEN_EXPIRED":
+                await self._prolong(held, shown)
+                continue
             if answer.status == 429:
                 raise SystemExit("The server limits rates; start it with RATE_LIMIT_ENABLED=false.")
             if answer.status != 503:
