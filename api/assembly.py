@@ -110,7 +110,9 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         standings = Standings(
             store, account=kinds["account"], session=kinds["session"], api_key=kinds["api_key"]
         )
-        follower = StandingFollower(standings, database_url=tools.database_url, names=tools.names)
+        follower = StandingFollower(
+            standings, database_url=tools.database_url, names=tools.names, memories=(store, commands)
+        )
         await stack.enter_async_context(follower)
         yield AppServices(
             settings=settings,

@@ -20,6 +20,7 @@ from infrastructure.messaging.consuming import Terms
 from infrastructure.messaging.publisher import StreamForeign, run_publisher
 from infrastructure.messaging.streams import StreamNames
 from infrastructure.migrations.migrate import migrate
+from infrastructure.standing_follower import StandingFollower
 from projections.shared.log import LogGap
 from projections.shared.rebuild import create_missing, rebuild
 from projections.shared.runner import ProjectionRunner
@@ -191,6 +192,14 @@ async def run_roles(machinery: Machinery, names: Collection[str], stopped: async
         pool = await stack.enter_async_context(machinery.open_pool(name="daftar-background"))
         commands, store = await stack.enter_async_context(machinery.open_commands(pool))
         context = RoleContext(machinery, commands, store)
+        await stack.enter_async_context(
+            StandingFollower(
+                None,
+                database_url=machinery.database_url,
+                names=machinery.names,
+                memories=(store, commands),
+            )
+        )
         async with asyncio.TaskGroup() as group:
             for name in names:
                 group.create_task(_run(name, context, stopped), name=name)

@@ -1,14 +1,16 @@
-"""Follows the log for what changes how somebody stands: sessions that end, accounts that may not act, keys taken back.
+"""Follows the log for what changes how somebody stands: sessions that end, accounts that may not act, keys taken back; and for
+people who are erased, of whom nothing stays in memory (ADR 0013, ADR 0016).
 
 Nothing else is read of these facts but whose they are. The wake-up is the store's hint; the log is looked at without one, too.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -59,7 +61,7 @@ LEAP: Final = 100_000
 _HEAD: Final = "SELECT position FROM log_head"
 
 _CHANGED: Final = """
-    SELECT head.position, decisive.originator_id
+    SELECT head.position, decisive.originator_id, decisive.topic
     FROM log_head AS head
     LEFT JOIN stored_events AS decisive
         ON decisive.notification_id > %(after)s
@@ -70,19 +72,34 @@ _CHANGED: Final = """
 log: Final = structlog.get_logger(__name__)
 
 
+class People(Protocol):
+    """Whoever keeps something of people in memory."""
+
+    def forget_person(self, subject_id: UUID) -> None:
+        """Somebody was erased, by whichever process."""
+        ...
+
+    def forget_people(self) -> None:
+        """Some may have been erased; who is not known."""
+        ...
+
+
 class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
-    """Keeps `Standings` true for the life of a process, through outages of the database."""
+    """Keeps `Standings` true, and memories without those who were erased, for the life of a process, through outages of the database."""
 
     def __init__(
         self,
-        standings: Standings,
+        standings: Standings | None,
         *,
         database_url: str,
         names: EventNames,
+        memories: Sequence[People] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`now` is that of `standings`."""
+        """`memories` are told of people who were erased; `now` is that of `standings`, which a process at no door lacks."""
         self._standings = standings
+        self._memories = memories
+        self._erasing = frozenset(names.all_names_of(AccountDeleted))
         self._database_url = database_url
         self._topics = [name for event in DECISIVE for name in names.all_names_of(event)]
         self._now = now
@@ -147,11 +164,26 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
         head: int = rows[0][0]
         if self._position is None or not 0 <= head - self._position <= LEAP:
             # The first look, or the first after so long, or at another log than before.
-            self._standings.forget_all()
+            self._lose_track()
         else:
-            self._standings.forget(*(stream_id for _, stream_id in rows if stream_id is not None))
+            self._take_in([(stream_id, topic) for _, stream_id, topic in rows if stream_id is not None])
         self._position = head
-        self._standings.true_as_of(began)
+        if self._standings is not None:
+            self._standings.true_as_of(began)
+
+    def _take_in(self, decisive: Sequence[tuple[UUID, str]]) -> None:
+        if self._standings is not None:
+            self._standings.forget(*(stream_id for stream_id, _ in decisive))
+        for stream_id, topic in decisive:
+            if topic in self._erasing:
+                for memory in self._memories:
+                    memory.forget_person(stream_id)
+
+    def _lose_track(self) -> None:
+        if self._standings is not None:
+            self._standings.forget_all()
+        for memory in self._memories:
+            memory.forget_people()
 
 
 def _tell_of_end(following: "asyncio.Task[None]") -> None:

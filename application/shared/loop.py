@@ -257,6 +257,10 @@ class CommandLoop:
         for stream_id in about:
             del self._cache[stream_id]
 
+    def forget_people(self) -> None:
+        """Drop everything from memory: whom other processes have erased meanwhile is not known."""
+        self._cache.clear()
+
     # --- running -------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:

@@ -121,13 +121,22 @@ class Keyring:
             self.unwrapped(await cursor.fetchall())
 
     def load_now(self, connection: psycopg.Connection[Any], subjects: Iterable[UUID]) -> None:
-        """As `load`, for synchronous readers."""
-        missing = self.missing(subjects)
-        if missing:
+        """As `load`, for synchronous readers; closes the keys of those, too, whom other processes have erased meanwhile."""
+        wanted = list(set(subjects))
+        if wanted:
             cursor = connection.execute(
-                "SELECT subject_id, wrapped FROM data_keys WHERE subject_id = ANY(%s)", (missing,)
+                """
+                SELECT subject_id, wrapped
+                FROM data_keys
+                WHERE subject_id = ANY(%s) AND (wrapped IS NULL OR subject_id = ANY(%s))
+                """,
+                (wanted, self.missing(wanted)),
             )
             self.unwrapped(cursor.fetchall())
+
+    def forget_all(self) -> None:
+        """Drop all keys from memory, so that they are looked up anew: somebody may have been erased."""
+        self._keys.clear()
 
     def _trim(self) -> None:
         forget_oldest(self._keys, self._capacity)

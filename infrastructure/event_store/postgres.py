@@ -450,6 +450,10 @@ class PostgresEventStore:
         """Drop the open key of somebody whom another process erased: what this one reads from now on is without them."""
         self._codec.keyring.destroyed(subject_id)
 
+    def forget_people(self) -> None:
+        """Drop all open keys: whom other processes have erased meanwhile is not known."""
+        self._codec.keyring.forget_all()
+
     # --- waking readers ------------------------------------------------------------------------------------
 
     def _tell_readers(self) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from application.accounts.commands import LogOut, RegisterAccount
+from application.accounts.commands import BootstrapSuperAdmin, DeleteAccount, LogOut, RegisterAccount
 from application.accounts.opening import as_owner, new_session
-from application.shared.caller import Caller
+from application.shared.caller import SYSTEM, Caller
 from application.shared.loop import CommandLoop
 from domain.accounts.roles import AccountKind
 from infrastructure.bootstrap import Machinery, kinds_by_name
@@ -23,13 +23,30 @@ pytestmark = pytest.mark.services
 PATIENCE_SECONDS = 20.0
 
 
+class Memory:
+    """Keeps something of people."""
+
+    def __init__(self) -> None:
+        self.erased: list[UUID] = []
+        self.lost_track = 0
+
+    def forget_person(self, subject_id: UUID) -> None:
+        self.erased.append(subject_id)
+
+    def forget_people(self) -> None:
+        self.lost_track += 1
+
+
 class House:
     """A process that ends sessions, and another one that lets people in and follows the log."""
 
-    def __init__(self, machinery: Machinery, commands: CommandLoop, standings: Standings) -> None:
+    def __init__(
+        self, machinery: Machinery, commands: CommandLoop, standings: Standings, memory: "Memory"
+    ) -> None:
         self.machinery = machinery
         self.commands = commands
         self.standings = standings
+        self.memory = memory
 
     async def somebody(self) -> tuple[UUID, UUID]:
         """An account that is signed in, and known at the door."""
@@ -70,17 +87,27 @@ async def house(database_url: str) -> AsyncIterator[House]:
             api_key=kinds["api_key"],
             now=lambda: 0.0,
         )
+        memory = Memory()
         follower = StandingFollower(
-            standings, database_url=database_url, names=machinery.names, now=lambda: 0.0
+            standings,
+            database_url=database_url,
+            names=machinery.names,
+            memories=[memory],
+            now=lambda: 0.0,
         )
         async with follower:
-            yield House(machinery, commands, standings)
+            await until(lambda: true(memory.lost_track == 1))
+            yield House(machinery, commands, standings, memory)
 
 
 async def until(claim: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await claim():  # noqa: ASYNC110 - what it waits for is in a database
             await asyncio.sleep(0.01)
+
+
+async def true(claim: bool) -> bool:
+    return claim
 
 
 async def test_a_session_that_another_process_ended_is_over(house: House) -> None:
@@ -90,6 +117,21 @@ async def test_a_session_that_another_process_ended_is_over(house: House) -> Non
 
     await until(lambda: house.sees_the_end(*one))
     assert not await house.sees_the_end(*other)
+
+
+async def test_nothing_is_kept_of_whoever_another_process_has_erased(house: House) -> None:
+    account_id, session_id = await house.somebody()
+    admin_id = house.machinery.new_id()
+    await house.commands.submit(
+        BootstrapSuperAdmin(account_id=admin_id, email="admin@example.uz", name="Admin", password_hash=b"-"),
+        SYSTEM,
+    )
+
+    await house.commands.submit(DeleteAccount(account_id=account_id), as_owner(Caller(), admin_id))
+
+    await until(lambda: true(house.memory.erased == [account_id]))
+    assert await house.sees_the_end(account_id, session_id)
+    assert house.memory.lost_track == 1
 
 
 async def test_what_happened_while_the_log_was_out_of_reach_is_learnt_afterwards(

@@ -99,6 +99,25 @@ class TestPersonalData:
         assert (found.result.sold, found.result.last_passenger) == (1, ERASED)
         assert again.result.sold == 2
 
+    async def test_a_reader_who_had_the_key_open_forgets_who_was_erased_meanwhile(
+        self, store: PostgresEventStore, database_url: str
+    ) -> None:
+        office_id = await sold_to_ada(store)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            log = PostgresLog(connection, make_codec([MODULE]))
+
+            def passengers() -> list[str]:
+                read = log.read(0, 100, [SeatSold], personal=True).events
+                assert [each.event for each in log.stream(office_id)][-1] == read[-1].event
+                return [each.event.passenger for each in read if isinstance(each.event, SeatSold)]
+
+            assert passengers() == ["Ada Lovelace"]
+            change(database_url, "UPDATE data_keys SET wrapped = NULL, destroyed_at = now()")
+            # Sealed by a process that has not heard of it yet.
+            async with loop_over(store) as loop:
+                await loop.submit(SellSeat(office_id=office_id, passenger="Ada Lovelace"), CALLER)
+            assert passengers() == [ERASED, ERASED]
+
     async def test_sealed_data_moved_to_another_event_does_not_open(
         self, store: PostgresEventStore, database_url: str
     ) -> None:
