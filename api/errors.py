@@ -362,10 +362,21 @@ def _pointer(field: str) -> str:
 
 def answer_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The one exception handler of the application."""
+    leave_alone(error)
     context = context_of(request)
     failure = failure_of(error, context.path)
     record(error, failure, context, request.scope["method"])
     return respond(failure, context)
+
+
+def leave_alone(error: Exception) -> None:
+    """What every handler does first: whoever hung up gets no answer, and the request counts as closed by them.
+
+    Raises:
+        ClientGone: they did.
+    """
+    if isinstance(error, ClientGone) or isinstance(error.__cause__, ClientGone):
+        raise ClientGone from error
 
 
 def respond(failure: Failure, context: RequestContext) -> Response[bytes]:

@@ -1,7 +1,7 @@
-"""Which limits apply to a request (requirements SEC-07 to SEC-09).
+"""Which limits apply to a request (requirements SEC-07 to SEC-09, SEC-11).
 
-Everybody who is signed in has a limit of their own, and so has every API key; all strangers behind one address share one. An IPv6 customer has a
-whole /64 to ask from, so that counts as one address.
+Everybody who is signed in has a limit of their own, and so has every API key; all strangers behind one address share
+one. An IPv6 customer has a whole /64 to ask from, so that counts as one address.
 """
 
 import ipaddress
@@ -9,16 +9,18 @@ from functools import lru_cache
 from typing import Any, Final
 
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 
 from api.context import Connection, application_of, context_of
 from api.errors import TooManyRequests
 from api.security import look_at_token, shown_key
+from api.slowdown import Slowdown
 from infrastructure.cache.rate_limits import Policy, RateLimits, Verdict
 from infrastructure.settings import LimitSettings
 
 UNLIMITED: Final = {"rate_limited": False}
-"""`opt` of routes that are not counted: probes, and callbacks that payment providers send from few addresses."""
+"""`opt` of routes that are neither counted nor delayed: probes, and callbacks that providers send from few addresses."""
 
 
 class Limits:
@@ -28,6 +30,7 @@ class Limits:
         """`counters` are shared with all processes where Redis is there."""
         self.enabled = settings.enabled
         self.counters = counters
+        self.slowdown = Slowdown(settings)
         self.anonymous = Policy(name="anonymous", quota=settings.anonymous_maximum, window=settings.window)
         self.account = Policy(name="account", quota=settings.authenticated_maximum, window=settings.window)
         self.authentication = Policy(
@@ -38,8 +41,11 @@ class Limits:
 async def count_request(connection: Connection, handler: BaseRouteHandler) -> None:
     """The guard before every route: one request of an account, of an API key, or of a stranger's address.
 
+    A stranger may have to wait a while.
+
     Raises:
-        TooManyRequests: the window has no more.
+        TooManyRequests: the window has no more, or too many wait.
+        ClientGone: the stranger did not wait.
     """
     if handler.opt.get("rate_limited") is False:
         return
@@ -51,13 +57,16 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
     shown = shown_key(context) if services.keys is not None else None
     key_id = services.keys.known(shown) if services.keys is not None and shown is not None else None
     if context.claims is not None:
-        verdict = await limits.counters.take(limits.account, str(context.claims.account_id))
-    elif key_id is not None:
-        verdict = await limits.counters.take(limits.account, f"api key {key_id}")
-    else:
-        # A key that nobody has seen here counts as a stranger once: guessing keys is what that limit is for, too.
-        verdict = await limits.counters.take(limits.anonymous, network_of(context.client_address))
+        _apply(connection, await limits.counters.take(limits.account, str(context.claims.account_id)))
+        return
+    if key_id is not None:
+        _apply(connection, await limits.counters.take(limits.account, f"api key {key_id}"))
+        return
+    # A key that nobody has seen here counts as a stranger once: guessing keys is what that limit is for, too.
+    verdict = await limits.counters.take(limits.anonymous, network_of(context.client_address))
     _apply(connection, verdict)
+    if handler.opt.get("slowed_down") is not False and connection.scope["type"] == ScopeType.HTTP:
+        await limits.slowdown.hold(connection, verdict)
 
 
 async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> None:

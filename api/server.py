@@ -5,8 +5,9 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -46,7 +47,8 @@ async def serve_api(tools: Machinery) -> None:
                 timeout_keep_alive=65,
                 timeout_graceful_shutdown=8,
                 backlog=2048,
-            )
+            ),
+            at_exit=application.limits.slowdown.close,
         )
         await server.serve(sockets=[listener])
 
@@ -70,6 +72,16 @@ async def _behind(services: AppServices) -> dict[str, float]:
 
 class _Server(uvicorn.Server):
     """Ends in order on SIGTERM and SIGINT, and lets the process end with exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, *, at_exit: Callable[[], None]) -> None:
+        """`at_exit` is called when it is told to end: nobody should wait any longer for what can be done at once."""
+        super().__init__(config)
+        self._at_exit = at_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take no more connections, finish what is under way."""
+        self._at_exit()
+        super().handle_exit(sig, frame)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

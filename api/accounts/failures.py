@@ -7,7 +7,7 @@ from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
 from api.context import context_of
-from api.errors import failure_of, record, respond
+from api.errors import failure_of, leave_alone, record, respond
 from application.shared.command import Overloaded
 from infrastructure.security.passwords import PasswordHasherBusy
 
@@ -28,6 +28,7 @@ def breaking_as(code: str) -> ExceptionHandlersMap:
     sentence = _SENTENCES[code]
 
     def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        leave_alone(error)
         context = context_of(request)
         failure = failure_of(_told_apart(error), context.path)
         if failure.status == 500:

@@ -247,13 +247,13 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`SYNC_RATE_LIMIT_MAX`: manual synchronisations of social accounts an hour."""
 
     slowdown_after: int
-    """`SLOWDOWN_AFTER`: requests a window after which each further one is delayed."""
+    """`SLOWDOWN_AFTER`: requests a window after which each further one of a stranger's address is delayed."""
 
     slowdown_step_ms: int
     """`SLOWDOWN_STEP_MS`: by how many milliseconds each delay is longer than the one before."""
 
     slowdown_max_ms: int
-    """`SLOWDOWN_MAX_MS`: the longest delay in milliseconds."""
+    """`SLOWDOWN_MAX_MS`: the longest delay in milliseconds; 0 delays nobody."""
 
 
 class ObjectStoreSettings(msgspec.Struct, frozen=True, kw_only=True):

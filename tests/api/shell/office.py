@@ -25,6 +25,7 @@ from api.money import MoneyRequest, MoneyView
 from api.openapi import NOT_A_COMMAND, errors
 from api.requests import CursorRequest, PageRequest
 from api.services import HealthCheck
+from api.slowdown import UNHURRIED
 from api.submission import submit
 from application.api_keys.results import KeyBearer
 from application.shared.caller import Caller
@@ -211,7 +212,7 @@ class OfficesController(Controller):
 
         return Stream(lines(), media_type="application/x-ndjson")
 
-    @get("/news")
+    @get("/news", opt=UNHURRIED)
     async def news(self) -> Stream:
         """An event stream that never ends by itself."""
 
@@ -294,6 +295,11 @@ class OfficesController(Controller):
         """Sign in, as often as is allowed."""
         await limit_sign_ins(request, data.email)
         return envelope("in")
+
+    @post("/measured", status_code=200, opt=NOT_A_COMMAND)
+    async def measured(self, request: Request[Any, Any, Any]) -> Envelope[int]:
+        """How long a body is."""
+        return envelope(len(await request.body()))
 
     @post("/callback", status_code=200, opt={**UNLIMITED, **NOT_A_COMMAND})
     async def callback(self, request: Request[Any, Any, Any]) -> Envelope[int]:
