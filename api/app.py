@@ -30,6 +30,7 @@ from api.requests import await_position, provide_cursor, provide_page, refuse_od
 from api.security import admit, provide_caller, provide_visitor
 from api.services import Accounts, Reader, Services, Standing
 from infrastructure.bootstrap import derived_key
+from infrastructure.cache.familiar_places import FamiliarPlaces
 from infrastructure.cache.rate_limits import RateLimits
 from infrastructure.metrics import Metrics
 
@@ -107,7 +108,9 @@ def create_app(
     settings = services.settings
     metrics = Metrics(loop=services.commands)
     limits = Limits(
-        settings.limits, RateLimits(services.redis, namespace=derived_key(settings, b"rate limits"))
+        settings.limits,
+        RateLimits(services.redis, namespace=derived_key(settings, b"rate limits")),
+        FamiliarPlaces(services.redis, namespace=derived_key(settings, b"familiar places")),
     )
     base = f"/api/{settings.http.api_version}"
     dependencies = {

@@ -5,6 +5,7 @@ one. An IPv6 customer has a whole /64 to ask from, so that counts as one address
 """
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,8 +17,12 @@ from api.context import Connection, application_of, context_of
 from api.errors import TooManyRequests
 from api.security import look_at_token, shown_key
 from api.slowdown import Slowdown
+from infrastructure.cache.familiar_places import FamiliarPlaces
 from infrastructure.cache.rate_limits import Policy, RateLimits, Verdict
 from infrastructure.settings import LimitSettings
+
+_PUNCTUATION: Final = re.compile(r"[ ().\-]")
+"""What phone numbers are written with, for the eye."""
 
 UNLIMITED: Final = {"rate_limited": False}
 """`opt` of routes that are neither counted nor delayed: probes, and callbacks that providers send from few addresses."""
@@ -26,16 +31,18 @@ UNLIMITED: Final = {"rate_limited": False}
 class Limits:
     """The policies of the edge over the counters."""
 
-    def __init__(self, settings: LimitSettings, counters: RateLimits) -> None:
-        """`counters` are shared with all processes where Redis is there."""
+    def __init__(self, settings: LimitSettings, counters: RateLimits, places: FamiliarPlaces) -> None:
+        """`counters` and `places` are shared with all processes where Redis is there."""
         self.enabled = settings.enabled
         self.counters = counters
+        self.places = places
         self.slowdown = Slowdown(settings)
         self.anonymous = Policy(name="anonymous", quota=settings.anonymous_maximum, window=settings.window)
         self.account = Policy(name="account", quota=settings.authenticated_maximum, window=settings.window)
         self.authentication = Policy(
             name="authentication", quota=settings.authentication_maximum, window=settings.window
         )
+        self.guessing = Policy(name="guessing", quota=settings.guesses_maximum, window=settings.window)
 
 
 async def count_request(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -72,8 +79,8 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
 async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> None:
     """Count one attempt to sign in, register or get a code; to be called before any expensive work.
 
-    `identifier` is the email or phone that is named, so that guessing many accounts from one address and one account
-    from many addresses both cost; it is compared without regard to case.
+    `identifier` is the email or phone that is named: guessing one account from one address costs, and nobody else behind
+    that address is locked out by it. One account from many addresses is for `api.guessing`.
 
     Raises:
         TooManyRequests: the window has no more.
@@ -82,7 +89,7 @@ async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> No
     if not limits.enabled:
         return
     address = network_of(context_of(request).client_address)
-    partition = f"{address} {identifier.strip().casefold()}"
+    partition = f"{address} {one_spelling(identifier)}"
     _apply(request, await limits.counters.take(limits.authentication, partition))
 
 
@@ -91,6 +98,12 @@ def _apply(connection: Connection, verdict: Verdict) -> None:
     context.verdicts = (*context.verdicts, verdict)
     if not verdict.allowed:
         raise TooManyRequests(verdict)
+
+
+def one_spelling(identifier: str) -> str:
+    """An email or phone as it is counted: however it is written, it is the same."""
+    plain = identifier.strip().casefold()
+    return _PUNCTUATION.sub("", plain) if plain.startswith("+") else plain
 
 
 @lru_cache(maxsize=4096)

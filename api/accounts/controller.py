@@ -17,6 +17,7 @@ from api.accounts.views import PublicProfileView, RegisteredView, SignedInView, 
 from api.assembly import AppServices, services_of
 from api.context import context_of
 from api.envelope import Envelope, Meta, envelope
+from api.guessing import limit_guesses, remember_place
 from api.limits import limit_sign_ins
 from api.localisation.catalogue import Notice
 from api.localisation.languages import catalogue_for
@@ -86,6 +87,7 @@ class AuthController(Controller):
         if done.result.session_id is None:
             notice = Notice.APPLICATION_WAITS
         else:
+            await remember_place(request, data.email)
             tokens = _signed_in(services, done.result, view.user)
             view = msgspec.structs.replace(
                 view,
@@ -129,10 +131,12 @@ class AuthController(Controller):
         """
         # Counted before the slow hash, so that guessing does not even cost us time (requirements SEC-09).
         await limit_sign_ins(request, data.email)
+        await limit_guesses(request, data.email)
         services = services_of(request)
         done = await services.log_in.log_in(
             email=data.email, password=data.password, caller=context_of(request).stranger()
         )
+        await remember_place(request, data.email)
         view = _signed_in(services, done.result, UserView.of(done.result))
         _note(request, "account_logged_in", done.result.account_id, done.result.role)
         return Response(

@@ -243,6 +243,9 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     authentication_maximum: int
     """`AUTH_RATE_LIMIT_MAX`: sign-ins, registrations and codes a window, by address and identifier."""
 
+    guesses_maximum: int
+    """`AUTH_RATE_LIMIT_MAX_PER_IDENTIFIER`: attempts at one identifier's password a window from all unfamiliar networks."""
+
     sync_maximum: int
     """`SYNC_RATE_LIMIT_MAX`: manual synchronisations of social accounts an hour."""
 

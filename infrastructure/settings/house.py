@@ -211,6 +211,7 @@ def limits(reading: Reading) -> LimitSettings:
         anonymous_maximum=env.read("RATE_LIMIT_MAX_REQUESTS", COUNT, 100),
         authenticated_maximum=env.read("RATE_LIMIT_MAX_AUTHENTICATED", COUNT, 1000),
         authentication_maximum=env.read("AUTH_RATE_LIMIT_MAX", COUNT, 5),
+        guesses_maximum=env.read("AUTH_RATE_LIMIT_MAX_PER_IDENTIFIER", COUNT, 50),
         sync_maximum=env.read("SYNC_RATE_LIMIT_MAX", COUNT, 3),
         slowdown_after=env.read("SLOWDOWN_AFTER", whole_number(0, 1_000_000), 50),
         slowdown_step_ms=env.read("SLOWDOWN_STEP_MS", milliseconds, 500),

@@ -122,6 +122,7 @@ class TestDefaults:
             ("limits.anonymous_maximum", 100),
             ("limits.authenticated_maximum", 1000),
             ("limits.authentication_maximum", 5),
+            ("limits.guesses_maximum", 50),
             ("limits.sync_maximum", 3),
             ("limits.slowdown_after", 50),
             ("limits.slowdown_step_ms", 500),

@@ -338,6 +338,19 @@ class TestLimits:
             assert [await sign_in(each) for each in ("a@b.c", " A@B.C ", "a@b.c")] == [200, 200, 429]
             assert await sign_in("d@e.f") == 200
 
+    async def test_a_telephone_written_in_another_way_is_the_same_one(self) -> None:
+        settings = settings_with(RATE_LIMIT_ENABLED="true", AUTH_RATE_LIMIT_MAX="2")
+        async with office(settings=settings) as window:
+            statuses = [
+                (
+                    await window.client.post(
+                        f"{BASE}/sign-in", json={"email": phone, "password": "long enough"}
+                    )
+                ).status_code
+                for phone in ("+998901234567", "+998 (90) 123-45-67", " +998.90.123.45.67 ")
+            ]
+        assert statuses == [200, 200, 429]
+
     async def test_switched_off_nothing_is_counted(self, window: Window) -> None:
         for _ in range(120):
             answer = await window.client.get(f"{BASE}/ping")
