@@ -60,6 +60,10 @@ class MailFailed(Exception):
     """The mail did not leave, and may leave later. The message holds no address."""
 
 
+class MailOutage(MailFailed):
+    """The way out does not work, or not for us: other mails will fare no better."""
+
+
 class MailRefused(MailFailed):
     """The mail will never leave as it is: the address or the message is refused for good."""
 

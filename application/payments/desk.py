@@ -4,9 +4,7 @@ Nothing here decides: every answer goes through the same commands as the provide
 which of the two comes first, or how often (requirements PAY-07, STR-04).
 """
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar, assert_never
+from typing import Any, Protocol, assert_never
 from uuid import UUID
 
 import msgspec
@@ -21,14 +19,12 @@ from application.payments.commands import (
     ShowPayment,
 )
 from application.payments.ports import (
-    PROVIDER_TIMEOUT_SECONDS,
     BegunPayment,
     GatewayRegistry,
     PaymentRequest,
     ProviderAway,
     ProviderState,
     ProviderStatus,
-    ProviderTimedOut,
     RefundState,
 )
 from application.shared.caller import SYSTEM, ActorKind, Caller
@@ -41,8 +37,6 @@ from domain.payments.payment import (
     RefundStatus,
 )
 
-R = TypeVar("R")
-
 
 class Commands(Protocol):
     """The command loop, as far as it is needed here."""
@@ -53,19 +47,12 @@ class Commands(Protocol):
 
 
 class PaymentDesk:
-    """Carries questions to providers and answers home. Every call to a provider ends after `timeout_seconds`."""
+    """Carries questions to providers and answers home."""
 
-    def __init__(
-        self,
-        gateways: GatewayRegistry,
-        commands: Commands,
-        *,
-        timeout_seconds: float = PROVIDER_TIMEOUT_SECONDS,
-    ) -> None:
-        """`gateways` are the providers that are switched on."""
+    def __init__(self, gateways: GatewayRegistry, commands: Commands) -> None:
+        """`gateways` are the providers that are switched on; each ends every call in time (see the port)."""
         self._gateways = gateways
         self._commands = commands
-        self._timeout_seconds = timeout_seconds
 
     async def begin(self, payment: Payment, caller: Caller) -> BegunPayment:
         """Make an opened payment known to its provider; doing so again answers the same.
@@ -75,7 +62,7 @@ class PaymentDesk:
             ProviderAway: try again; the payment is open and waits.
         """
         gateway = self._gateways.get(payment.provider)
-        begun = await self._within_time(gateway.begin(PaymentRequest.of(payment)))
+        begun = await gateway.begin(PaymentRequest.of(payment))
         if payment.reference != begun.reference:
             learned = AssignProviderReference(payment_id=payment.payment_id, reference=begun.reference)
             await self._commands.submit(learned, _house_for(caller))
@@ -90,7 +77,7 @@ class PaymentDesk:
         """
         payment = await self._show(payment_id, caller)
         gateway = self._gateways.get(payment.provider)
-        status = await self._within_time(gateway.check(PaymentRequest.of(payment)))
+        status = await gateway.check(PaymentRequest.of(payment))
         await self._record(payment, status, caller)
         return await self._show(payment_id, caller)
 
@@ -105,7 +92,7 @@ class PaymentDesk:
         payment = await self._show(payment_id, caller)
         if not payment.has_succeeded:
             gateway = self._gateways.get(payment.provider)
-            status = await self._within_time(gateway.cancel(PaymentRequest.of(payment)))
+            status = await gateway.cancel(PaymentRequest.of(payment))
             if status.state is ProviderState.SUCCEEDED:
                 await self._record(payment, status, caller)
                 raise PaymentNotCancellable(f"Payment {payment_id} has been paid.")
@@ -127,9 +114,7 @@ class PaymentDesk:
         if refund.status is not RefundStatus.REQUESTED:
             return payment
         gateway = self._gateways.get(payment.provider)
-        result = await self._within_time(
-            gateway.refund(PaymentRequest.of(payment), refund_id, refund.amount, refund.reason)
-        )
+        result = await gateway.refund(PaymentRequest.of(payment), refund_id, refund.amount, refund.reason)
         command: Command
         match result.state:
             case RefundState.PENDING:
@@ -157,13 +142,6 @@ class PaymentDesk:
         command = _told(payment, status)
         if command is not None:
             await self._commands.submit(command, _provider_for(caller))
-
-    async def _within_time(self, call: Awaitable[R]) -> R:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await call
-        except TimeoutError as error:
-            raise ProviderTimedOut("The payment provider did not answer in time.") from error
 
 
 def _told(payment: Payment, status: ProviderStatus) -> Command | None:

@@ -119,7 +119,10 @@ class RefundResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaymentGateway(Protocol):
-    """One provider. Every asynchronous method may raise `ProviderAway` and may be called again."""
+    """One provider. Every asynchronous method may raise `ProviderAway` and may be called again.
+
+    None takes longer than `PROVIDER_TIMEOUT_SECONDS`: whoever is registered is wrapped so that it does not.
+    """
 
     @property
     def name(self) -> str:

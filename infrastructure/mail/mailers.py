@@ -2,6 +2,7 @@
 
 from application.notifications.ports import Mailer
 from infrastructure.mail.log import LogMailer
+from infrastructure.mail.patient import PatientMailer
 from infrastructure.mail.resend import ResendMailer
 from infrastructure.mail.smtp import SmtpMailer
 from infrastructure.settings import MailSettings, MailTransport
@@ -23,12 +24,14 @@ def make_mailer(settings: MailSettings) -> Mailer:
         case MailTransport.SMTP:
             if settings.smtp is None:
                 raise MailNotConfigured("MAIL_TRANSPORT is smtp, and SMTP_HOST is not set.")
-            return SmtpMailer(settings.smtp, sender=settings.sender, company_name=settings.company_name)
+            smtp = SmtpMailer(settings.smtp, sender=settings.sender, company_name=settings.company_name)
+            return PatientMailer(smtp, name="smtp")
         case MailTransport.RESEND:
             if settings.resend_api_key is None:
                 raise MailNotConfigured("MAIL_TRANSPORT is resend, and RESEND_API_KEY is not set.")
-            return ResendMailer(
+            resend = ResendMailer(
                 settings.resend_api_key, sender=settings.sender, company_name=settings.company_name
             )
+            return PatientMailer(resend, name="resend")
         case MailTransport.LOG:
             return LogMailer()

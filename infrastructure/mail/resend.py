@@ -1,26 +1,27 @@
 """Mail over Resend's HTTP interface (https://resend.com/docs/api-reference/emails/send-email)."""
 
-import asyncio
-import http.client
-import ssl
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from application.notifications.ports import Mail, MailFailed, MailRefused
+from application.notifications.ports import Mail, MailFailed, MailOutage, MailRefused
 from infrastructure.mail.message import masked, one_line, sender_of
+from infrastructure.outbound.http import HttpAnswer, HttpProvider, NoAnswer, NotReached
 from infrastructure.security.secrets import Secret
 
 log = structlog.get_logger(__name__)
 
 BASE_URL: Final = "https://api.resend.com"
 SECONDS: Final = 15.0
-LONGEST_ANSWER: Final = 65_536
 
 _REFUSED: Final = frozenset({400, 422})
 """Statuses that say that the mail itself is wrong; all others pass, or are ours to mend (key, quota)."""
+
+
+_OUTAGES: Final = frozenset({401, 403})
+"""Statuses that say that our key is not taken."""
 
 
 class _Sent(msgspec.Struct):
@@ -32,14 +33,14 @@ class _Answer(msgspec.Struct):
 
 
 class ResendMailer:
-    """Implements `application.notifications.ports.Mailer`. The standard library's client works in a thread."""
+    """Implements `application.notifications.ports.Mailer`."""
 
     def __init__(self, api_key: Secret, *, sender: str, company_name: str, base_url: str = BASE_URL) -> None:
         """Opens nothing."""
         self._api_key = api_key
         self._sender = sender
         self._company_name = company_name
-        self._base = urlsplit(base_url)
+        self._http = HttpProvider(base_url, seconds=SECONDS)
 
     async def send(self, mail: Mail) -> str | None:
         """See the port. Resend drops a repeat by the idempotency key, for 24 hours."""
@@ -52,13 +53,16 @@ class ResendMailer:
             "html": mail.words.html,
             "headers": {"Message-ID": f"<{mail.message_id}@{address.rpartition('@')[2]}>"},
         }
-        status, answer = await self._ask(
-            "POST", "/emails", msgspec.json.encode(body), {"Idempotency-Key": mail.message_id}
+        answer = await self._ask(
+            "POST",
+            "/emails",
+            {"Idempotency-Key": mail.message_id, "Content-Type": "application/json"},
+            msgspec.json.encode(body),
         )
-        if status != http.client.OK:
-            raise _failure(status, answer)
+        if answer.status != HTTPStatus.OK:
+            raise _failure(answer)
         try:
-            taken_as = msgspec.json.decode(answer, type=_Sent).id
+            taken_as = msgspec.json.decode(answer.body, type=_Sent).id
         except msgspec.DecodeError as error:
             raise MailFailed("Resend's answer cannot be read.") from error
         log.info(
@@ -73,57 +77,38 @@ class ResendMailer:
 
     async def check(self) -> None:
         """See the port. A key that may only send is refused the list (401 `restricted_api_key`), and is fine."""
-        status, answer = await self._ask("GET", "/domains", None, {})
-        if status != http.client.OK and _name(answer) != "restricted_api_key":
-            raise _failure(status, answer)
+        answer = await self._ask("GET", "/domains", {})
+        if answer.status != HTTPStatus.OK and _name(answer) != "restricted_api_key":
+            raise _failure(answer)
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, bytes]:
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> HttpAnswer:
+        key = {"Authorization": f"Bearer {self._api_key.reveal()}"}
         try:
-            return await asyncio.to_thread(self._ask_now, method, path, body, headers)
-        except (OSError, ssl.SSLError, http.client.HTTPException) as error:
-            raise MailFailed(f"Resend cannot be reached: {type(error).__name__}") from None
-
-    def _ask_now(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, bytes]:
-        kind = http.client.HTTPSConnection if self._base.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._base.hostname or "", self._base.port, timeout=SECONDS)
-        try:
-            connection.request(
-                method,
-                self._base.path + path,
-                body,
-                {
-                    "Authorization": f"Bearer {self._api_key.reveal()}",
-                    "Content-Type": "application/json",
-                    "User-Agent": "daftar",
-                    **headers,
-                },
-            )
-            response = connection.getresponse()
-            return response.status, response.read(LONGEST_ANSWER)
-        finally:
-            connection.close()
+            return await self._http.ask(method, path, headers={**headers, **key}, content=body)
+        except (NotReached, NoAnswer) as error:
+            raise MailOutage(f"Resend cannot be used: {error}") from None
 
 
 def _quoted(name: str) -> str:
     return one_line(name).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _name(answer: bytes) -> str:
+def _name(answer: HttpAnswer) -> str:
     """Resend's stable word for a failure; its message may hold addresses."""
     try:
-        return msgspec.json.decode(answer, type=_Answer).name[:60]
+        return msgspec.json.decode(answer.body, type=_Answer).name[:60]
     except msgspec.DecodeError:
         return ""
 
 
-def _failure(status: int, answer: bytes) -> MailFailed:
+def _failure(answer: HttpAnswer) -> MailFailed:
     name = _name(answer)
-    told = f"Resend answered {status} {name}".strip()
+    told = f"Resend answered {answer.status} {name}".strip()
     # The key's own errors come with 400, too, and are not the mail's fault.
-    if status in _REFUSED and name != "invalid_idempotency_key":
+    if answer.status in _REFUSED and name != "invalid_idempotency_key":
         return MailRefused(told)
+    if answer.status in _OUTAGES or answer.status >= 500:
+        return MailOutage(told)
     return MailFailed(told)

@@ -15,7 +15,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from application.notifications.ports import Mail, MailFailed, MailRefused
+from application.notifications.ports import Mail, MailFailed, MailOutage, MailRefused
 from infrastructure.mail.message import masked, message_of, sender_of
 from infrastructure.settings import SmtpSettings
 
@@ -124,10 +124,12 @@ def _failure(error: Exception) -> MailFailed:
         return _answered(error.code, type(error).__name__.removeprefix("SMTP"))
     if isinstance(error, ValueError):
         return MailRefused("The address cannot be used in SMTP.")
-    return MailFailed(f"The mail server cannot be used: {type(error).__name__}")
+    return MailOutage(f"The mail server cannot be used: {type(error).__name__}")
 
 
 def _answered(code: int, what: str) -> MailFailed:
-    if 500 <= code <= 599 and code not in _NOT_THE_MAIL:
+    if code in _NOT_THE_MAIL:
+        return MailOutage(f"The mail server answered {code}: {what}")
+    if 500 <= code <= 599:
         return MailRefused(f"The mail server answered {code}: {what}")
     return MailFailed(f"The mail server answered {code}: {what}")

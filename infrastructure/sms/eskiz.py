@@ -21,9 +21,9 @@ import msgspec
 import structlog
 
 from application.shared.ports import Clock
+from infrastructure.outbound.breaker import CircuitBreaker
+from infrastructure.outbound.http import SECONDS, HttpAnswer, HttpProvider, NoAnswer, NotReached, Pairs
 from infrastructure.security.secrets import Secret
-from infrastructure.sms.breaker import CircuitBreaker
-from infrastructure.sms.http import SECONDS, HttpAnswer, HttpProvider, NoAnswer, NotReached, Pairs
 from infrastructure.sms.patience import within_patience
 from infrastructure.sms.ports import (
     Reason,
@@ -104,7 +104,7 @@ class EskizSms:
         self._password = password
         self._clock = clock
         self._sender = sender
-        self._http = HttpProvider(base_url, name=NAME, seconds=seconds)
+        self._http = HttpProvider(base_url, seconds=seconds)
         self._breaker = breaker or CircuitBreaker(NAME, SmsOutage)
         self._token: Secret | None = None
         self._renewing = asyncio.Lock()

@@ -1,15 +1,12 @@
-"""One operation with a provider: within its time, behind its circuit breaker (requirements SEC-23, PAY-12)."""
+"""One operation with a provider of text messages: within its time, behind its circuit breaker (requirement SEC-23)."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
-from infrastructure.sms.breaker import CircuitBreaker, CircuitOpen
+from infrastructure.outbound import patience
+from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
+from infrastructure.outbound.patience import OPERATION_SECONDS
 from infrastructure.sms.ports import Reason, failure
-
-OPERATION_SECONDS: Final = 30.0
-"""For all requests of one operation: signing in, asking, asking again."""
 
 
 @asynccontextmanager
@@ -21,13 +18,10 @@ async def within_patience(
     Raises:
         SmsFailed: the provider is left alone for now, so nothing has left; or time is up, and nobody knows.
     """
+    late = failure(provider, Reason.UNKNOWN, f"not done in {seconds:g} s")
     try:
-        with breaker.guard():
-            try:
-                async with asyncio.timeout(seconds):
-                    yield
-            except TimeoutError:
-                raise failure(provider, Reason.UNKNOWN, f"not done in {seconds:g} s") from None
+        async with patience.within_patience(breaker, late=late, seconds=seconds):
+            yield
     except CircuitOpen as circuit:
         raise failure(
             provider,

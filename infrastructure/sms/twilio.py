@@ -15,9 +15,9 @@ import msgspec
 import structlog
 
 from application.shared.ports import Clock
+from infrastructure.outbound.breaker import CircuitBreaker
+from infrastructure.outbound.http import SECONDS, HttpAnswer, HttpProvider, NoAnswer, NotReached, Pairs
 from infrastructure.security.secrets import Secret
-from infrastructure.sms.breaker import CircuitBreaker
-from infrastructure.sms.http import SECONDS, HttpAnswer, HttpProvider, NoAnswer, NotReached, Pairs
 from infrastructure.sms.patience import within_patience
 from infrastructure.sms.ports import (
     Reason,
@@ -111,7 +111,7 @@ class TwilioSms:
         self._account = f"/{VERSION}/Accounts/{quote(account_sid, safe='')}"
         pair = b64encode(f"{account_sid}:{auth_token.reveal()}".encode()).decode()
         self._authorization = Secret(f"Basic {pair}")
-        self._http = HttpProvider(base_url, name=NAME, seconds=seconds)
+        self._http = HttpProvider(base_url, seconds=seconds)
         self._breaker = breaker or CircuitBreaker(NAME, SmsOutage)
 
     @property

@@ -77,6 +77,7 @@ from domain.shared.events import DomainEvent
 from domain.shared.money import Money
 from domain.shared.personal import ERASED_ADDRESS
 from infrastructure.identity import new_id
+from infrastructure.payments.patient import PatientGateway
 from infrastructure.payments.sandbox import SandboxGateway
 from tests.support.commands import CLAIMS, NOON, Shop, admin, customer, shop
 
@@ -663,8 +664,9 @@ async def desk() -> AsyncIterator[tuple[Till, Provider, PaymentDesk]]:
     provider = Provider()
     async with till() as shop_:
         await shop_.ask(begin(provider="stripe"), BUYER)
-        gateways = GatewayRegistry([provider, SandboxGateway(b"a key for tests only")])
-        yield shop_, provider, PaymentDesk(gateways, shop_.loop, timeout_seconds=0.05)
+        patient = PatientGateway(provider, seconds=0.05)
+        gateways = GatewayRegistry([patient, SandboxGateway(b"a key for tests only")])
+        yield shop_, provider, PaymentDesk(gateways, shop_.loop)
 
 
 class TestTheDesk:

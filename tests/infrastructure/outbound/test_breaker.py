@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from infrastructure.sms.breaker import CircuitBreaker, CircuitOpen
+from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
+from tests.infrastructure.outbound.clock import Watch
 
 
 class Broken(Exception):
@@ -14,16 +15,6 @@ class Broken(Exception):
 
 class Refused(Exception):
     """The other side works, and says no."""
-
-
-class Watch:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def breaker(watch: Watch) -> CircuitBreaker:

@@ -1,0 +1,81 @@
+"""A payment provider that is not waited for without end, and left alone while it does not answer (SEC-23, PAY-12)."""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from application.payments.ports import (
+    PROVIDER_TIMEOUT_SECONDS,
+    BegunPayment,
+    PaymentGateway,
+    PaymentRequest,
+    ProviderAway,
+    ProviderStatus,
+    ProviderTimedOut,
+    RefundResult,
+)
+from domain.shared.money import Money
+from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
+from infrastructure.outbound.patience import within_patience
+
+R = TypeVar("R")
+
+
+class PatientGateway:
+    """Implements `application.payments.ports.PaymentGateway` over another one."""
+
+    def __init__(
+        self,
+        gateway: PaymentGateway,
+        *,
+        seconds: float = PROVIDER_TIMEOUT_SECONDS,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        """Every call ends after `seconds`; a provider that was away five times in a row is left alone for a while."""
+        self._gateway = gateway
+        self._seconds = seconds
+        self._breaker = breaker or CircuitBreaker(gateway.name, ProviderAway)
+
+    @property
+    def name(self) -> str:
+        """That of the provider."""
+        return self._gateway.name
+
+    @property
+    def currencies(self) -> frozenset[str] | None:
+        """See the port."""
+        return self._gateway.currencies
+
+    def reference_for(self, payment_id: UUID) -> str | None:
+        """See the port."""
+        return self._gateway.reference_for(payment_id)
+
+    async def begin(self, payment: PaymentRequest) -> BegunPayment:
+        """See the port."""
+        return await self._ask(lambda: self._gateway.begin(payment))
+
+    async def check(self, payment: PaymentRequest) -> ProviderStatus:
+        """See the port."""
+        return await self._ask(lambda: self._gateway.check(payment))
+
+    async def cancel(self, payment: PaymentRequest) -> ProviderStatus:
+        """See the port."""
+        return await self._ask(lambda: self._gateway.cancel(payment))
+
+    async def refund(
+        self, payment: PaymentRequest, refund_id: UUID, amount: Money, reason: str
+    ) -> RefundResult:
+        """See the port."""
+        return await self._ask(lambda: self._gateway.refund(payment, refund_id, amount, reason))
+
+    async def _ask(self, call: Callable[[], Awaitable[R]]) -> R:
+        late = ProviderTimedOut("The payment provider did not answer in time.")
+        try:
+            async with within_patience(self._breaker, late=late, seconds=self._seconds):
+                return await call()
+        except CircuitOpen as circuit:
+            raise ProviderAway(
+                "The payment provider does not answer at the moment.",
+                retry_after_seconds=math.ceil(circuit.retry_after_seconds),
+            ) from None
