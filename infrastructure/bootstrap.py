@@ -42,7 +42,7 @@ from infrastructure.event_store.log import PostgresLog
 from infrastructure.event_store.names import EventNames, Upcaster
 from infrastructure.event_store.postgres import PostgresEventStore, open_pool
 from infrastructure.identity import new_id, utc_now
-from infrastructure.payments.patient import PatientGateway
+from infrastructure.payments.patient import patient_registry
 from infrastructure.payments.sandbox import SandboxGateway
 from infrastructure.security.cipher import KeyWrapper
 from infrastructure.settings import Settings
@@ -165,7 +165,7 @@ class Machinery:
         gateways: list[PaymentGateway] = []
         if self.settings.payments.sandbox:
             gateways.append(SandboxGateway(derived_key(self.settings, b"sandbox")))
-        return GatewayRegistry(PatientGateway(gateway) for gateway in gateways)
+        return patient_registry(gateways)
 
     @asynccontextmanager
     async def open_pool(self, *, name: str) -> AsyncIterator[Pool]:

@@ -1,13 +1,14 @@
 """A payment provider that is not waited for without end, and left alone while it does not answer (SEC-23, PAY-12)."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 from uuid import UUID
 
 from application.payments.ports import (
     PROVIDER_TIMEOUT_SECONDS,
     BegunPayment,
+    GatewayRegistry,
     PaymentGateway,
     PaymentRequest,
     ProviderAway,
@@ -18,8 +19,16 @@ from application.payments.ports import (
 from domain.shared.money import Money
 from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
 from infrastructure.outbound.patience import within_patience
+from infrastructure.payments.sandbox import SandboxGateway
 
 R = TypeVar("R")
+
+
+def patient_registry(gateways: Iterable[PaymentGateway]) -> GatewayRegistry:
+    """The providers that are switched on, each asked patiently; the sandbox asks nobody, so it is what it is."""
+    return GatewayRegistry(
+        gateway if isinstance(gateway, SandboxGateway) else PatientGateway(gateway) for gateway in gateways
+    )
 
 
 class PatientGateway:

@@ -18,10 +18,9 @@ from application.payments.ports import (
 )
 from domain.payments.payment import PaymentNotCancellable
 from domain.shared.money import Money
-from infrastructure.bootstrap import Machinery
 from infrastructure.outbound.breaker import CircuitBreaker
-from infrastructure.payments.patient import PatientGateway
-from infrastructure.settings import Settings
+from infrastructure.payments.patient import PatientGateway, patient_registry
+from infrastructure.payments.sandbox import SandboxGateway
 from tests.infrastructure.outbound.clock import Watch
 from tests.infrastructure.payments.test_sandbox import request
 
@@ -130,7 +129,9 @@ async def test_a_refusal_is_an_answer() -> None:
     assert provider.asked == 7
 
 
-def test_every_provider_of_the_product_is_asked_patiently() -> None:
-    gateways = Machinery(Settings.from_environment({"APP_ENV": "test"})).payment_gateways()
-    assert gateways.names
-    assert all(isinstance(gateways.get(name), PatientGateway) for name in gateways.names)
+def test_every_provider_but_the_sandbox_is_asked_patiently() -> None:
+    gateways = patient_registry([Provider(), SandboxGateway(b"a key of tests only")])
+    assert {name: type(gateways.get(name)) for name in gateways.names} == {
+        "sandbox": SandboxGateway,
+        "stripe": PatientGateway,
+    }
