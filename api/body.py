@@ -5,6 +5,7 @@ other control characters, numbers beyond 64 bits, nesting without end, texts tha
 """
 
 import re
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
@@ -47,17 +48,31 @@ class BodyRequest(Request[Any, Any, Any]):
         """The whole body, as it came.
 
         Raises:
-            PayloadTooLarge: it is larger than the route takes; no more than that is ever held in memory.
-            ClientGone: it never came to its end.
+            PayloadTooLarge, ClientGone: see `stream`.
         """
         state = self._connection_state
         if state.body is not Empty:
             return state.body
+        chunks = [chunk async for chunk in self.stream()]
+        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._body = state.body = whole
+        return whole
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body piece by piece, for whoever does not want all of it in memory, such as a form with files.
+
+        Raises:
+            PayloadTooLarge: it is larger than the route takes; no more than that is ever read.
+            ClientGone: it never came to its end.
+        """
+        state = self._connection_state
+        if state.body is not Empty:
+            yield state.body
+            return
         limit = self.route_handler.resolve_request_max_body_size() or BODY_BYTES_MAXIMUM
         announced = self.headers.get("content-length")
         if announced is not None and announced.isdecimal() and int(announced[:20]) > limit:
             raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
-        chunks: list[bytes] = []
         size = 0
         while True:
             message: Any = await self.receive()
@@ -68,13 +83,10 @@ class BodyRequest(Request[Any, Any, Any]):
                 size += len(chunk)
                 if size > limit:
                     raise PayloadTooLarge(f"The body may have at most {limit} bytes.")
-                chunks.append(chunk)
+                yield chunk
             if not message.get("more_body", False):
                 break
         self.is_connected = False
-        whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._body = state.body = whole
-        return whole
 
     async def json(self) -> Any:
         """The body as the type that the route declares for `data`.

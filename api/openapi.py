@@ -45,6 +45,13 @@ NOT_A_COMMAND: Final = {"command": False}
 UNCONDITIONAL: Final = {"conditional": False}
 """`opt` of commands that look at no `If-Match`."""
 
+_ANY_BODY: Final = {
+    "required": True,
+    "description": "As the caller's own documentation has it. Its signature covers these very bytes.",
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+}
+"""What a route takes that others call (`api.callbacks`)."""
+
 NOT_A_QUERY: Final = {"query": False}
 """`opt` of routes that read no read model, so that waiting for a position means nothing to them."""
 
@@ -300,8 +307,7 @@ def _complete(
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
     for parameter in parameters:
         _refuse_nul(parameter["schema"])
-    if "requestBody" in operation:
-        _complete_body(operation["requestBody"], handler, codes)
+    _complete_body(operation, handler, codes)
     if command:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
         codes.setdefault(409, []).extend(["IDEMPOTENCY_IN_PROGRESS", "CONCURRENCY_CONFLICT"])
@@ -342,11 +348,15 @@ def _refuse_nul(schema: dict[str, Any]) -> None:
         schema.setdefault("pattern", _NO_NUL)
 
 
-def _complete_body(body: dict[str, Any], handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> None:
-    if handler.parsed_fn_signature.parameters["data"].has_default:
-        body["required"] = False
+def _complete_body(operation: dict[str, Any], handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> None:
+    if handler.opt.get("raw_body"):
+        operation["requestBody"] = _ANY_BODY
+    elif "requestBody" not in operation:
+        return
+    elif handler.parsed_fn_signature.parameters["data"].has_default:
+        operation["requestBody"]["required"] = False
     codes.setdefault(413, []).append("PAYLOAD_TOO_LARGE")
-    if JSON in body.get("content", {}):
+    if JSON in operation["requestBody"].get("content", {}):
         codes.setdefault(415, []).append("UNSUPPORTED_MEDIA_TYPE")
 
 

@@ -1,6 +1,7 @@
 """A ticket office behind the real shell: real command loop, real tokens, a log in memory."""
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from redis.asyncio import Redis
 
 from api.access import ACCESS, ANYBODY, Table, only, programs, signed_in, visitors
 from api.app import Application, Standing, create_app
+from api.body import read_json
+from api.callbacks import CALLBACK, raw_body
 from api.envelope import Envelope, Page, RequestBody, ResponseBody, Timestamp, envelope, page, timestamp
-from api.limits import UNLIMITED, limit_sign_ins
+from api.limits import limit_sign_ins
 from api.money import MoneyRequest, MoneyView
 from api.openapi import NOT_A_COMMAND, errors
 from api.requests import CursorRequest, PageRequest
@@ -34,6 +37,7 @@ from application.shared.loop import CommandLoop
 from domain.accounts.permissions import Permission
 from domain.accounts.roles import Role
 from domain.api_keys.api_key import ApiKeyInvalid
+from domain.shared.errors import InvalidInput
 from domain.shared.money import Money
 from infrastructure.identity import new_id
 from infrastructure.security.secrets import fresh_secret, fresh_secrets
@@ -59,6 +63,16 @@ SUSPENDED = UUID("01930000-0000-7000-8000-00000000000d")
 GONE = UUID("01930000-0000-7000-8000-00000000000e")
 PROMOTED = UUID("01930000-0000-7000-8000-00000000000f")
 SHOP_PAGE = "http://localhost:3000"
+
+
+NOTICE_KEY = b"a key of tests only"
+FORM_BYTES_MAXIMUM = 100_000
+
+
+class WrongSignature(InvalidInput):
+    """A notice that its sender has not signed."""
+
+    code = "INVALID_SIGNATURE"
 
 
 class Row(StrEnum):
@@ -301,10 +315,24 @@ class OfficesController(Controller):
         """How long a body is."""
         return envelope(len(await request.body()))
 
-    @post("/callback", status_code=200, opt={**UNLIMITED, **NOT_A_COMMAND})
+    @post("/callback", status_code=200, opt=CALLBACK)
     async def callback(self, request: Request[Any, Any, Any]) -> Envelope[int]:
         """What a payment provider calls."""
-        return envelope(len(await request.body()))
+        return envelope(len(await raw_body(request)))
+
+    @post("/notice", status_code=200, opt=CALLBACK, responses=errors("INVALID_SIGNATURE"))
+    async def notice(self, request: Request[Any, Any, Any]) -> Envelope[int]:
+        """What a payment provider calls with something that it has signed."""
+        body = await raw_body(request)
+        signature = request.headers.get("x-signature", "")
+        if not hmac.compare_digest(hmac.digest(NOTICE_KEY, body, "sha256").hex(), signature):
+            raise WrongSignature("This was signed by somebody else.")
+        return envelope(len(read_json(body, Anything).attributes))
+
+    @post("/form", status_code=200, opt=NOT_A_COMMAND, request_max_body_size=FORM_BYTES_MAXIMUM)
+    async def form(self, request: Request[Any, Any, Any]) -> Envelope[list[str]]:
+        """The names in a form."""
+        return envelope(sorted(await request.form()))
 
 
 STAFF = frozenset({Role.ADMIN, Role.SUPER_ADMIN})

@@ -19,7 +19,7 @@ from api.requests import (
 )
 from domain.shared.errors import InvalidInput
 from infrastructure.identity import new_id
-from tests.api.shell.office import Anything, OpenOfficeRequest, Window, office
+from tests.api.shell.office import FORM_BYTES_MAXIMUM, Anything, OpenOfficeRequest, Window, office
 from tests.api.shell.test_answers import by_hand
 
 BASE = "/api/v1/offices"
@@ -211,6 +211,34 @@ class TestBodies:
     async def test_a_body_just_as_large_as_allowed_is_taken(self, window: Window) -> None:
         answer = await send(window, b"x" * BODY_BYTES_MAXIMUM, to="/callback")
         assert answer.json()["data"] == BODY_BYTES_MAXIMUM
+
+    @pytest.mark.parametrize("announced", [True, False])
+    @pytest.mark.parametrize(
+        ("kind", "head"),
+        [
+            ("application/x-www-form-urlencoded", b"name="),
+            (
+                "multipart/form-data; boundary=x",
+                b'--x\r\ncontent-disposition: form-data; name="name"\r\n\r\n',
+            ),
+        ],
+    )
+    async def test_a_form_is_bounded_too(
+        self, window: Window, kind: str, head: bytes, announced: bool
+    ) -> None:
+        async def chunks(size: int) -> AsyncIterator[bytes]:
+            yield head
+            for _ in range(0, size, 1000):
+                yield b"x" * 1000
+            yield b"\r\n--x--\r\n" if b"--x" in head else b""
+
+        async def sent(size: int) -> httpx.Response:
+            content = b"".join([chunk async for chunk in chunks(size)]) if announced else chunks(size)
+            return await window.client.post(f"{BASE}/form", content=content, headers={"Content-Type": kind})
+
+        taken, refused = await sent(50_000), await sent(FORM_BYTES_MAXIMUM)
+        assert (taken.status_code, taken.json()["data"]) == (200, ["name"])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
     async def test_a_caller_who_hangs_up_is_no_bug(
         self, window: Window, capsys: pytest.CaptureFixture[str]
