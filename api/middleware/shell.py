@@ -38,6 +38,11 @@ _SECURITY: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-permitted-cross-domain-policies", b"none"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"origin-agent-cluster", b"?1"),
+    (b"x-dns-prefetch-control", b"off"),
+    (b"x-download-options", b"noopen"),
+    (b"x-xss-protection", b"0"),
     (b"vary", b"Origin, Accept, Accept-Encoding, Accept-Language"),
 )
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")

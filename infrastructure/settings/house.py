@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from infrastructure.security.secrets import is_well_known
 from infrastructure.settings.groups import (
     AccountKind,
     AccountSettings,
@@ -27,6 +28,7 @@ from infrastructure.settings.reading import Reading
 from infrastructure.settings.values import (
     COUNT,
     IDENTIFIER,
+    Network,
     amount,
     amounts,
     basis_points,
@@ -89,6 +91,23 @@ def http(reading: Reading) -> HttpSettings:
             elif not url.startswith("https://"):
                 env.warn(name, "does not begin with https://")
     frontend_url = frontend_url or "http://localhost:3000"
+    loopback: tuple[Network, ...] = (network("127.0.0.0/8"), network("::1/128"))
+    hops = env.read("TRUST_PROXY_HOPS", whole_number(0, 10), 1)
+    internal = env.read("INTERNAL_NETWORKS", listed(network), loopback)
+    metrics_token = reading.optional_own_secret("METRICS_TOKEN")
+    if reading.in_production:
+        if hops == 0:
+            env.warn("TRUST_PROXY_HOPS", "is 0, so nothing can come by HTTPS, and everything else is refused")
+        if any(each.prefixlen == 0 for each in internal):
+            env.refuse(
+                "INTERNAL_NETWORKS",
+                "must not hold the whole world: health details and metrics are shown to it",
+            )
+        if not internal and metrics_token is None:
+            env.warn(
+                "METRICS_TOKEN",
+                "is not set, and INTERNAL_NETWORKS is empty: only administrators read the metrics",
+            )
     local: tuple[str, ...] = ("http://localhost:3000", "http://localhost:3001")
     origins = env.read("CORS_ORIGINS", listed(origin), local, "ALLOWED_ORIGINS", "CORS_ORIGIN")
     return HttpSettings(
@@ -98,11 +117,9 @@ def http(reading: Reading) -> HttpSettings:
         app_url=app_url or "http://localhost:3000",
         frontend_url=frontend_url,
         cors_origins=tuple(dict.fromkeys((*origins, origin_of(frontend_url)))),
-        trusted_proxy_hops=env.read("TRUST_PROXY_HOPS", whole_number(0, 10), 1),
-        internal_networks=env.read(
-            "INTERNAL_NETWORKS", listed(network), (network("127.0.0.0/8"), network("::1/128"))
-        ),
-        metrics_token=reading.optional_own_secret("METRICS_TOKEN"),
+        trusted_proxy_hops=hops,
+        internal_networks=internal,
+        metrics_token=metrics_token,
         openapi_enabled=env.read("OPENAPI_ENABLED", boolean, not reading.in_production),
     )
 
@@ -114,7 +131,9 @@ def tokens(reading: Reading) -> TokenSettings:
     refresh_secret = reading.own_secret("JWT_REFRESH_SECRET")
     previous_access = reading.previous_secrets("JWT_SECRETS_PREVIOUS")
     previous_refresh = reading.previous_secrets("JWT_REFRESH_SECRETS_PREVIOUS")
-    if not {access_secret, *previous_access}.isdisjoint({refresh_secret, *previous_refresh}):
+    # Production refuses any secret of two purposes; these two must differ wherever tokens are made.
+    shared = not {access_secret, *previous_access}.isdisjoint({refresh_secret, *previous_refresh})
+    if shared and not reading.in_production:
         env.refuse("JWT_REFRESH_SECRET", "must differ from JWT_SECRET, the previous ones included")
     access_lifetime = env.read(
         "JWT_EXPIRES_IN", duration, timedelta(minutes=15), "JWT_EXPIRE", "ACCESS_TOKEN_EXPIRES_IN"
@@ -159,6 +178,12 @@ def encryption(reading: Reading) -> EncryptionSettings:
     for name, keys in (("ENCRYPTION_KEY", (key,)), ("ENCRYPTION_KEYS_PREVIOUS", previous)):
         if not all(re.fullmatch(r"[0-9a-fA-F]{64}", each.reveal()) for each in keys):
             env.refuse(name, "must be 64 hexadecimal characters, which is 32 bytes")
+    if reading.in_production and any(is_well_known(each) for each in previous):
+        # Refusing it would lock in what it wrapped, and keep nobody out who knows it.
+        env.warn(
+            "ENCRYPTION_KEYS_PREVIOUS",
+            "holds a key that hardly varies: what it wrapped can be opened by others",
+        )
     env.ignored(
         "ENCRYPTION_IV",
         "is ignored: a fixed nonce would destroy AES-GCM; remove the variable",

@@ -60,7 +60,7 @@ def mail(reading: Reading) -> MailSettings:
     env = reading.env
     transport = env.read("MAIL_TRANSPORT", choice(MailTransport), MailTransport.SMTP)
     smtp = _smtp(reading)
-    resend_api_key = env.secret("RESEND_API_KEY")
+    resend_api_key = reading.issued_secret("RESEND_API_KEY")
     if transport is MailTransport.RESEND and resend_api_key is None:
         env.refuse("RESEND_API_KEY", "is missing, and MAIL_TRANSPORT is resend")
     if reading.in_production and transport is MailTransport.SMTP and smtp is None:
@@ -90,11 +90,11 @@ def sms(reading: Reading) -> SmsSettings:
     if reading.in_production and provider is SmsProvider.LOG:
         env.refuse("SMS_PROVIDER", "must not be log in production: messages hold codes")
     email = env.find("ESKIZ_EMAIL", email_address)
-    password = env.secret("ESKIZ_PASSWORD")
+    password = reading.issued_secret("ESKIZ_PASSWORD")
     eskiz_sender = env.read("ESKIZ_FROM", text(20), "4546")
     eskiz_url = _provider_url(reading, "ESKIZ_API_URL", "https://notify.eskiz.uz/api")
     account_sid = env.find("TWILIO_ACCOUNT_SID", IDENTIFIER)
-    auth_token = env.secret("TWILIO_AUTH_TOKEN")
+    auth_token = reading.issued_secret("TWILIO_AUTH_TOKEN")
     sender = env.find("TWILIO_FROM", text(50))
     twilio_url = _provider_url(reading, "TWILIO_API_URL", "https://api.twilio.com")
     eskiz = twilio = None
@@ -120,7 +120,7 @@ def community(reading: Reading) -> CommunitySettings:
     """Social accounts, the image proxy, chat."""
     env = reading.env
     client_key = env.find("TIKTOK_CLIENT_KEY", IDENTIFIER)
-    client_secret = env.secret("TIKTOK_CLIENT_SECRET")
+    client_secret = reading.issued_secret("TIKTOK_CLIENT_SECRET")
     redirect_uri = env.read(
         "TIKTOK_REDIRECT_URI",
         web_url,
@@ -140,7 +140,7 @@ def community(reading: Reading) -> CommunitySettings:
         "tiktokcdn-eu.com",
     )
     return CommunitySettings(
-        apify_token=env.secret("APIFY_API_TOKEN"),
+        apify_token=reading.issued_secret("APIFY_API_TOKEN"),
         tiktok=tiktok,
         social_cache_days=env.read("SOCIAL_CACHE_DAYS", whole_number(0, 365), 7),
         image_proxy_hosts=env.read("IMAGE_PROXY_HOSTS", listed(host_suffix), picture_hosts),
@@ -260,7 +260,7 @@ def _smtp(reading: Reading) -> SmtpSettings | None:
     smtp_host = env.find("SMTP_HOST", host, "EMAIL_HOST")
     port = env.read("SMTP_PORT", PORT, 587, "EMAIL_PORT")
     user = env.find("SMTP_USER", IDENTIFIER, "EMAIL_USER")
-    password = env.secret("SMTP_PASS", "EMAIL_PASS")
+    password = reading.issued_secret("SMTP_PASS", "EMAIL_PASS")
     implicit_tls = env.read("SMTP_SECURE", boolean, port == 465)
     if smtp_host is None:
         return None

@@ -11,6 +11,9 @@ from infrastructure.settings.values import choice
 SECRET_CHARACTERS_MINIMUM: Final = 32
 """The least length of a secret that we choose ourselves (TOK-16, CFG-04)."""
 
+PREVIOUS: Final = "S_PREVIOUS"
+"""How variables end that hold what another one held before: `JWT_SECRETS_PREVIOUS`."""
+
 
 class Reading:
     """The variables, and how strict to be with them.
@@ -25,6 +28,7 @@ class Reading:
         self._development_secrets = development_secrets
         self.environment = env.read("APP_ENV", choice(Environment), Environment.DEVELOPMENT, "NODE_ENV")
         self.in_production = self.environment is Environment.PRODUCTION
+        self._owners: dict[Secret, str] = {}
 
     def own_secret(self, name: str, *aliases: str) -> Secret:
         """A secret that we choose ourselves and cannot do without."""
@@ -49,6 +53,13 @@ class Reading:
         secret = self.env.secret(name)
         if secret is not None and self.in_production:
             self._judge_own(name, secret)
+        return secret
+
+    def issued_secret(self, name: str, *aliases: str) -> Secret | None:
+        """A secret that others have issued to us, if they have; in production it must not be a placeholder."""
+        secret = self.env.secret(name, *aliases)
+        if secret is not None:
+            self.refuse_well_known(name, secret)
         return secret
 
     def previous_secrets(self, name: str) -> tuple[Secret, ...]:
@@ -98,5 +109,13 @@ class Reading:
             self.env.refuse(name, f"must have at least {SECRET_CHARACTERS_MINIMUM} characters")
         elif self.in_production:
             self.refuse_well_known(name, secret)
+            self._refuse_shared(name, secret)
         elif is_well_known(secret):
             self.env.warn(name, "is a well-known default; production would refuse it")
+
+    def _refuse_shared(self, name: str, secret: Secret) -> None:
+        """One secret for two purposes is lost in both when it is lost in one; what came before is of the same purpose."""
+        purpose = name.removesuffix(PREVIOUS)
+        owner = self._owners.setdefault(secret, purpose)
+        if owner != purpose:
+            self.env.refuse(name, f"must differ from {owner}")

@@ -104,10 +104,12 @@ def nats_url(reading: Reading) -> Secret | None:
         return None
     for each in url.reveal().split(","):
         try:
-            server_url(Secret(each.strip()), "nats", "tls", "ws", "wss")
+            parts = server_url(Secret(each.strip()), "nats", "tls", "ws", "wss")
         except Unreadable as unreadable:
             env.refuse("NATS_URL", str(unreadable))
             break
+        if reading.in_production:
+            _judge_sign_in(reading, parts)
     return url
 
 
@@ -180,6 +182,15 @@ def _judge_password_in(reading: Reading, name: str, parts: SplitResult) -> None:
     reading.refuse_well_known(name, password)
     if len(password.reveal()) < SECRET_CHARACTERS_MINIMUM:
         reading.env.warn(name, f"holds a password of less than {SECRET_CHARACTERS_MINIMUM} characters")
+
+
+def _judge_sign_in(reading: Reading, server: SplitResult) -> None:
+    """How we sign in to NATS, which takes a token in the place of a user: `nats://token@host`."""
+    credential = server.password or server.username
+    if credential is None:
+        reading.env.warn("NATS_URL", "holds no credentials: whoever reaches NATS can read the events")
+    else:
+        reading.refuse_well_known("NATS_URL", Secret(unquote(credential)))
 
 
 def _password_part(password: Secret | None) -> str:

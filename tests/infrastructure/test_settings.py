@@ -39,7 +39,7 @@ PRODUCTION = {
     "ENCRYPTION_KEY": fresh_secret(),
     "DATABASE_URL": f"postgresql://daftar:{fresh_secret()}@db.internal:5432/daftar",
     "REDIS_URL": f"rediss://:{fresh_secret()}@redis.internal:6379/0",
-    "NATS_URL": "nats://token@nats.internal:4222",
+    "NATS_URL": f"nats://{fresh_secret()}@nats.internal:4222",
     "S3_ENDPOINT": "https://s3.internal",
     "S3_ACCESS_KEY": "daftar",
     "S3_SECRET_KEY": fresh_secret(),
@@ -616,6 +616,61 @@ class TestProduction:
 
     def test_access_and_refresh_tokens_need_different_secrets(self) -> None:
         assert set(refused(PRODUCTION, JWT_REFRESH_SECRET=PRODUCTION["JWT_SECRET"])) == {"JWT_REFRESH_SECRET"}
+
+    @pytest.mark.parametrize(
+        ("name", "other"),
+        [
+            ("PASSWORD_PEPPER", "JWT_SECRET"),
+            ("ENCRYPTION_KEY", "PASSWORD_PEPPER"),
+            ("METRICS_TOKEN", "JWT_REFRESH_SECRET"),
+            ("JWT_SECRETS_PREVIOUS", "PASSWORD_PEPPER"),
+            ("JWT_SECRETS_PREVIOUS", "JWT_REFRESH_SECRET"),
+        ],
+    )
+    def test_a_secret_has_one_purpose(self, name: str, other: str) -> None:
+        assert len(refused(PRODUCTION, **{name: PRODUCTION[other]})) == 1
+
+    def test_a_secret_that_was_put_aside_may_still_be_in_use(self) -> None:
+        assert read(PRODUCTION, JWT_SECRETS_PREVIOUS=PRODUCTION["JWT_SECRET"]).warnings == ()
+
+    @pytest.mark.parametrize("name", ["JWT_SECRETS_PREVIOUS", "JWT_REFRESH_SECRETS_PREVIOUS"])
+    def test_tokens_of_a_secret_that_can_be_guessed_are_never_taken(self, name: str) -> None:
+        for value in ("short", "a" * 64, "ultramarket_jwt_secret_ultramarket_jwt_secret"):
+            assert set(refused(PRODUCTION, **{name: f"{fresh_secret()},{value}"})) == {name}
+
+    def test_what_a_guessable_key_has_wrapped_can_still_be_opened(self) -> None:
+        settings = read(PRODUCTION, ENCRYPTION_KEYS_PREVIOUS="ab" * 32)
+        assert [warning.split()[0] for warning in settings.warnings] == ["ENCRYPTION_KEYS_PREVIOUS"]
+
+    @pytest.mark.parametrize(
+        ("name", "more"),
+        [
+            ("SMTP_PASS", {"SMTP_USER": "robot"}),
+            ("RESEND_API_KEY", {}),
+            ("ESKIZ_PASSWORD", {}),
+            ("TWILIO_AUTH_TOKEN", {}),
+            ("TIKTOK_CLIENT_SECRET", {"TIKTOK_CLIENT_KEY": "key"}),
+            ("APIFY_API_TOKEN", {}),
+        ],
+    )
+    def test_a_placeholder_for_what_others_issue_is_refused(self, name: str, more: dict[str, str]) -> None:
+        assert set(refused(PRODUCTION, **more, **{name: "your-password-changeme"})) == {name}
+        assert read(PRODUCTION, **more, **{name: "k3Jd82hSl0aQ"}).warnings == ()
+
+    def test_nats_wants_to_know_who_comes(self) -> None:
+        open_door = read(PRODUCTION, NATS_URL=f"nats://{fresh_secret()}@a:4222,nats://b:4222")
+        assert [warning.split()[0] for warning in open_door.warnings] == ["NATS_URL"]
+        assert set(refused(PRODUCTION, NATS_URL="nats://daftar:changeme@nats:4222")) == {"NATS_URL"}
+        assert set(refused(PRODUCTION, NATS_URL="nats://secret@nats:4222")) == {"NATS_URL"}
+
+    def test_internals_are_not_shown_to_the_whole_world(self) -> None:
+        assert set(refused(PRODUCTION, INTERNAL_NETWORKS="10.0.0.0/8,0.0.0.0/0")) == {"INTERNAL_NETWORKS"}
+        assert set(refused(PRODUCTION, INTERNAL_NETWORKS="::/0")) == {"INTERNAL_NETWORKS"}
+
+    def test_metrics_that_nobody_can_read_and_https_that_nobody_brings_are_warned_about(self) -> None:
+        settings = read(PRODUCTION, INTERNAL_NETWORKS="none", TRUST_PROXY_HOPS="0")
+        assert {warning.split()[0] for warning in settings.warnings} == {"METRICS_TOKEN", "TRUST_PROXY_HOPS"}
+        assert read(PRODUCTION, INTERNAL_NETWORKS="none", METRICS_TOKEN=fresh_secret()).warnings == ()
 
     def test_a_fixed_nonce_is_warned_about_and_ignored(self) -> None:
         settings = read(PRODUCTION, ENCRYPTION_IV="00" * 16)

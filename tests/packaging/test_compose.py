@@ -44,7 +44,7 @@ REFERENCE: Final = re.compile(r"\$(?:(\$)|\{([A-Z0-9_]+)(?::([?-])([^}]*))?\})")
 GIVEN: Final = {
     "DB_PASSWORD": "p@ss/w:rd?#%[] with everything in it",
     "REDIS_PASSWORD": "r0edis-!*'();:@&=+$,/?#[]-of-some-length",
-    "NATS_TOKEN": "0123456789012345678901234567890e",
+    "NATS_TOKEN": "7204918365027491836502749183650e",
     "S3_ACCESS_KEY": "daftar",
     "S3_SECRET_KEY": "s3-kq84hfl10xjv7ab52mzwpc9t6e3",
     "JWT_SECRET": "q1w9e8r2t7y3u6i4o5p0a1s9d8f2g7h3",

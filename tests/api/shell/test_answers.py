@@ -209,6 +209,12 @@ class TestHeaders:
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["cross-origin-resource-policy"] == "cross-origin"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["origin-agent-cluster"] == "?1"
+        assert headers["x-dns-prefetch-control"] == "off"
+        assert headers["x-download-options"] == "noopen"
+        assert headers["x-permitted-cross-domain-policies"] == "none"
+        assert headers["x-xss-protection"] == "0"
         assert headers["cache-control"] == "no-store"
         assert "strict-transport-security" not in headers
         assert "x-powered-by" not in headers
