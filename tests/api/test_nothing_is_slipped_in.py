@@ -8,6 +8,7 @@ import pytest
 from litestar import Router
 from litestar.di import Provide
 
+from api.access import ACCESS
 from api.controllers import CONTROLLERS
 from api.openapi import describe
 from api.requests import provide_cursor, provide_page
@@ -46,7 +47,9 @@ def document() -> dict[str, Any]:
         "cursor_request": Provide(provide_cursor, sync_to_thread=False),
     }
     handlers = [Router("/api/v1", route_handlers=list(CONTROLLERS))]
-    written = describe(handlers, dependencies=dependencies, settings=settings_with(), limited=True)
+    written = describe(
+        handlers, dependencies=dependencies, settings=settings_with(), access=ACCESS, limited=True
+    )
     read: dict[str, Any] = json.loads(written)
     return read
 

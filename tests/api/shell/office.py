@@ -373,6 +373,9 @@ OFFICE_ACCESS: Table = {
     ("POST", "/offices/anything"): ANYBODY,
     ("POST", "/offices/sign-in"): ANYBODY,
     ("POST", "/offices/callback"): ANYBODY,
+    ("POST", "/offices/measured"): ANYBODY,
+    ("POST", "/offices/notice"): ANYBODY,
+    ("POST", "/offices/form"): ANYBODY,
 }
 
 NOON_AND_A_BIT = datetime.fromisoformat("2026-05-01T12:00:00.123456+00:00")
