@@ -165,7 +165,7 @@ class Machinery:
         gateways: list[PaymentGateway] = []
         if self.settings.payments.sandbox:
             gateways.append(SandboxGateway(derived_key(self.settings, b"sandbox")))
-        return patient_registry(gateways)
+        return patient_registry(gateways, pause_seconds=self.settings.process.upstream_pause_seconds)
 
     @asynccontextmanager
     async def open_pool(self, *, name: str) -> AsyncIterator[Pool]:

@@ -43,12 +43,18 @@ async def open_one_time_codes(
     lifetime = timedelta(seconds=accounts.otp_lifetime_seconds)
     async with AsyncExitStack() as stack:
         senders: dict[OtpChannel, CodeSender] = {}
-        sms = make_sms_sender(settings.sms, folder=settings.process.data_dir / SMS_FOLDER, clock=clock)
+        pause_seconds = settings.process.upstream_pause_seconds
+        sms = make_sms_sender(
+            settings.sms,
+            folder=settings.process.data_dir / SMS_FOLDER,
+            clock=clock,
+            pause_seconds=pause_seconds,
+        )
         if sms is not None:
             stack.callback(sms.close)
             senders[OtpChannel.SMS] = SmsCodeSender(sms, company_name=settings.mail.company_name)
         try:
-            mailer = make_mailer(settings.mail)
+            mailer = make_mailer(settings.mail, pause_seconds=pause_seconds)
         except MailNotConfigured:
             log.warning("codes_cannot_be_mailed")
         else:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from application.shared.caller import Caller
-from application.shared.command import Command, Done
+from application.shared.command import Command, Done, Unavailable
 from domain.shared.events import Recorded
 
 
@@ -64,6 +64,12 @@ class MailOutage(MailFailed):
     """The way out does not work, or not for us: other mails will fare no better."""
 
 
+class MailNotAsked(Unavailable):
+    """The way out has failed so often that it is left alone for a while. Nothing has left, and no attempt was made."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+
+
 class MailRefused(MailFailed):
     """The mail will never leave as it is: the address or the message is refused for good."""
 
@@ -77,6 +83,7 @@ class Mailer(Protocol):
         Raises:
             MailRefused: it is refused for good.
             MailFailed: try again later.
+            MailNotAsked: wait; that was no attempt.
         """
         ...
 
@@ -84,7 +91,7 @@ class Mailer(Protocol):
         """Find out whether mail could leave now, without sending any (requirements NTF-14).
 
         Raises:
-            MailFailed: it could not.
+            MailFailed, MailNotAsked: it could not.
         """
         ...
 

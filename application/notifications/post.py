@@ -40,7 +40,7 @@ class PostOffice:
         Raises:
             MailRefused: it will never leave.
             MailFailed: it did not leave this time; the attempt is recorded.
-            Unavailable: the log is away, so that nothing can be known or recorded.
+            Unavailable: the log is away, so that nothing can be known or recorded; or the way out is left alone for now.
         """
         history = await self._history.stream(recorded.stream_id, recorded.version)
         wanted = mail_for(recorded, history)

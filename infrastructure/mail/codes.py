@@ -4,7 +4,15 @@ from typing import Final
 
 import structlog
 
-from application.notifications.ports import Mail, Mailer, MailFailed, MailRefused, Renderer, Template
+from application.notifications.ports import (
+    Mail,
+    Mailer,
+    MailFailed,
+    MailNotAsked,
+    MailRefused,
+    Renderer,
+    Template,
+)
 from application.otp.ports import CodeMessage, CodeNotSent, CodeRefused
 from application.shared.ports import Clock
 
@@ -38,6 +46,8 @@ class MailCodeSender:
         )
         try:
             await self._mailer.send(mail)
+        except MailNotAsked as error:
+            raise CodeNotSent(error.message, retry_after_seconds=error.retry_after_seconds) from None
         except MailFailed as error:
             log.warning(
                 "code_not_sent",

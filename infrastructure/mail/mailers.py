@@ -5,6 +5,7 @@ from infrastructure.mail.log import LogMailer
 from infrastructure.mail.patient import PatientMailer
 from infrastructure.mail.resend import ResendMailer
 from infrastructure.mail.smtp import SmtpMailer
+from infrastructure.outbound.breaker import PAUSE_SECONDS
 from infrastructure.settings import MailSettings, MailTransport
 
 
@@ -14,8 +15,8 @@ class MailNotConfigured(LookupError):
     code = "MAIL_NOT_CONFIGURED"
 
 
-def make_mailer(settings: MailSettings) -> Mailer:
-    """The mailer for `MAIL_TRANSPORT`. It opens nothing yet.
+def make_mailer(settings: MailSettings, *, pause_seconds: float = PAUSE_SECONDS) -> Mailer:
+    """The mailer for `MAIL_TRANSPORT`. It opens nothing yet. After outages it is left alone for `pause_seconds`.
 
     Raises:
         MailNotConfigured: no server or key is named, and no embedded server was started.
@@ -25,13 +26,13 @@ def make_mailer(settings: MailSettings) -> Mailer:
             if settings.smtp is None:
                 raise MailNotConfigured("MAIL_TRANSPORT is smtp, and SMTP_HOST is not set.")
             smtp = SmtpMailer(settings.smtp, sender=settings.sender, company_name=settings.company_name)
-            return PatientMailer(smtp, name="smtp")
+            return PatientMailer(smtp, name="smtp", pause_seconds=pause_seconds)
         case MailTransport.RESEND:
             if settings.resend_api_key is None:
                 raise MailNotConfigured("MAIL_TRANSPORT is resend, and RESEND_API_KEY is not set.")
             resend = ResendMailer(
                 settings.resend_api_key, sender=settings.sender, company_name=settings.company_name
             )
-            return PatientMailer(resend, name="resend")
+            return PatientMailer(resend, name="resend", pause_seconds=pause_seconds)
         case MailTransport.LOG:
             return LogMailer()

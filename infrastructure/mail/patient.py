@@ -1,10 +1,12 @@
 """A mailer that is not waited for without end, and left alone while it does not work (requirement SEC-23)."""
 
-from collections.abc import AsyncIterator
+import math
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from application.notifications.ports import Mail, Mailer, MailOutage
-from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
+from application.notifications.ports import Mail, Mailer, MailNotAsked, MailOutage
+from infrastructure.outbound.breaker import PAUSE_SECONDS, CircuitBreaker, CircuitOpen
 from infrastructure.outbound.patience import OPERATION_SECONDS, within_patience
 
 
@@ -17,13 +19,14 @@ class PatientMailer:
         *,
         name: str,
         seconds: float = OPERATION_SECONDS,
-        breaker: CircuitBreaker | None = None,
+        pause_seconds: float = PAUSE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`name` is the transport's, for the log; `seconds` is for one mail, with all that its sending takes."""
         self.mailer = mailer
         self._name = name
         self._seconds = seconds
-        self._breaker = breaker or CircuitBreaker(name, MailOutage)
+        self._breaker = CircuitBreaker(name, MailOutage, pause_seconds=pause_seconds, monotonic=monotonic)
 
     async def send(self, mail: Mail) -> str | None:
         """See the port."""
@@ -41,5 +44,8 @@ class PatientMailer:
         try:
             async with within_patience(self._breaker, late=late, seconds=self._seconds):
                 yield
-        except CircuitOpen:
-            raise MailOutage(f"The way out for mail ({self._name}) is left alone after failures.") from None
+        except CircuitOpen as circuit:
+            raise MailNotAsked(
+                f"The way out for mail ({self._name}) is left alone after failures.",
+                retry_after_seconds=math.ceil(circuit.retry_after_seconds),
+            ) from None

@@ -179,7 +179,7 @@ async def run_workflows(
     """
     settings = context.settings
     renderer = JinjaRenderer(settings.mail, settings.http)
-    mailer = mailer or make_mailer(settings.mail)
+    mailer = mailer or make_mailer(settings.mail, pause_seconds=settings.process.upstream_pause_seconds)
     nats_url = nats_url_of(settings)
     pool = await open_pool(
         context.database_url,

@@ -1,6 +1,7 @@
 """A payment provider that is not waited for without end, and left alone while it does not answer (SEC-23, PAY-12)."""
 
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 from uuid import UUID
@@ -17,17 +18,22 @@ from application.payments.ports import (
     RefundResult,
 )
 from domain.shared.money import Money
-from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
+from infrastructure.outbound.breaker import PAUSE_SECONDS, CircuitBreaker, CircuitOpen
 from infrastructure.outbound.patience import within_patience
 from infrastructure.payments.sandbox import SandboxGateway
 
 R = TypeVar("R")
 
 
-def patient_registry(gateways: Iterable[PaymentGateway]) -> GatewayRegistry:
+def patient_registry(
+    gateways: Iterable[PaymentGateway], *, pause_seconds: float = PAUSE_SECONDS
+) -> GatewayRegistry:
     """The providers that are switched on, each asked patiently; the sandbox asks nobody, so it is what it is."""
     return GatewayRegistry(
-        gateway if isinstance(gateway, SandboxGateway) else PatientGateway(gateway) for gateway in gateways
+        gateway
+        if isinstance(gateway, SandboxGateway)
+        else PatientGateway(gateway, pause_seconds=pause_seconds)
+        for gateway in gateways
     )
 
 
@@ -39,12 +45,15 @@ class PatientGateway:
         gateway: PaymentGateway,
         *,
         seconds: float = PROVIDER_TIMEOUT_SECONDS,
-        breaker: CircuitBreaker | None = None,
+        pause_seconds: float = PAUSE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Every call ends after `seconds`; a provider that was away five times in a row is left alone for a while."""
         self._gateway = gateway
         self._seconds = seconds
-        self._breaker = breaker or CircuitBreaker(gateway.name, ProviderAway)
+        self._breaker = CircuitBreaker(
+            gateway.name, ProviderAway, pause_seconds=pause_seconds, monotonic=monotonic
+        )
 
     @property
     def name(self) -> str:

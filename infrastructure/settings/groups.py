@@ -91,6 +91,9 @@ class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
     command_queue_size: int
     """`COMMAND_QUEUE_SIZE`: how many commands may wait in one process before it answers 503."""
 
+    upstream_pause_seconds: int
+    """`UPSTREAM_PAUSE_SECONDS`: how long a provider of payments, mail or text messages is left alone after five failures."""
+
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the shop is reached over HTTP."""

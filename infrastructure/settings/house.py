@@ -60,6 +60,7 @@ def process(reading: Reading) -> ProcessSettings:
         data_dir=Path(env.read("DAFTAR_DATA_DIR", text(), ".daftar")),
         workers=env.read("WORKERS", whole_number(1, 256), 1),
         command_queue_size=env.read("COMMAND_QUEUE_SIZE", COUNT, 4096),
+        upstream_pause_seconds=env.read("UPSTREAM_PAUSE_SECONDS", whole_number(1, 600), 30),
     )
 
 
@@ -230,13 +231,14 @@ def limits(reading: Reading) -> LimitSettings:
     if reading.in_production and not enabled:
         env.warn("RATE_LIMIT_ENABLED", "is off: nothing stands against a flood of requests")
     milliseconds = whole_number(0, 60_000)
+    attempts = env.read("AUTH_RATE_LIMIT_MAX", COUNT, 5)
     return LimitSettings(
         enabled=enabled,
         window=env.read("RATE_LIMIT_WINDOW", duration, timedelta(minutes=15)),
         anonymous_maximum=env.read("RATE_LIMIT_MAX_REQUESTS", COUNT, 100),
         authenticated_maximum=env.read("RATE_LIMIT_MAX_AUTHENTICATED", COUNT, 1000),
-        authentication_maximum=env.read("AUTH_RATE_LIMIT_MAX", COUNT, 5),
-        guesses_maximum=env.read("AUTH_RATE_LIMIT_MAX_PER_IDENTIFIER", COUNT, 50),
+        authentication_maximum=attempts,
+        guesses_maximum=env.read("AUTH_RATE_LIMIT_MAX_PER_IDENTIFIER", COUNT, 10 * attempts),
         sync_maximum=env.read("SYNC_RATE_LIMIT_MAX", COUNT, 3),
         slowdown_after=env.read("SLOWDOWN_AFTER", whole_number(0, 1_000_000), 50),
         slowdown_step_ms=env.read("SLOWDOWN_STEP_MS", milliseconds, 500),

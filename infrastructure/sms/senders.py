@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from application.shared.ports import Clock
+from infrastructure.outbound.breaker import PAUSE_SECONDS, CircuitBreaker
 from infrastructure.settings import SmsProvider, SmsSettings
+from infrastructure.sms import eskiz, twilio
 from infrastructure.sms.eskiz import EskizSms
 from infrastructure.sms.folder import SmsFolder
-from infrastructure.sms.ports import SmsSender
+from infrastructure.sms.ports import SmsOutage, SmsSender
 from infrastructure.sms.twilio import TwilioSms
 
 
@@ -16,8 +18,12 @@ class SmsNotConfigured(LookupError):
     code = "SMS_NOT_CONFIGURED"
 
 
-def make_sms_sender(settings: SmsSettings, *, folder: Path, clock: Clock) -> SmsSender | None:
+def make_sms_sender(
+    settings: SmsSettings, *, folder: Path, clock: Clock, pause_seconds: float = PAUSE_SECONDS
+) -> SmsSender | None:
     """The sender for `SMS_PROVIDER`, `None` when it is off. It opens nothing yet; `folder` is where `log` keeps messages.
+
+    After outages a provider is left alone for `pause_seconds`.
 
     Raises:
         SmsNotConfigured: the provider's own settings are missing.
@@ -32,6 +38,7 @@ def make_sms_sender(settings: SmsSettings, *, folder: Path, clock: Clock) -> Sms
                 sender=settings.eskiz.sender,
                 base_url=settings.eskiz.api_url,
                 clock=clock,
+                breaker=CircuitBreaker(eskiz.NAME, SmsOutage, pause_seconds=pause_seconds),
             )
         case SmsProvider.TWILIO:
             if settings.twilio is None:
@@ -42,6 +49,7 @@ def make_sms_sender(settings: SmsSettings, *, folder: Path, clock: Clock) -> Sms
                 sender=settings.twilio.sender,
                 base_url=settings.twilio.api_url,
                 clock=clock,
+                breaker=CircuitBreaker(twilio.NAME, SmsOutage, pause_seconds=pause_seconds),
             )
         case SmsProvider.LOG:
             return SmsFolder(folder, clock)

@@ -8,9 +8,10 @@ import pytest
 from application.notifications.commands import CreateNotification, RecordNotificationDispatched
 from application.notifications.handlers import HANDLERS, KINDS
 from application.notifications.policies import mail_for
-from application.notifications.ports import Mail, MailFailed, Template, Words
+from application.notifications.ports import Mail, MailFailed, MailNotAsked, Template, Words
 from application.notifications.post import PostOffice, notification_id
 from application.shared.caller import SYSTEM
+from application.shared.command import Unavailable
 from domain.accounts.events import SellerApproved, SellerRejected
 from domain.notifications.events import (
     Channel,
@@ -114,14 +115,15 @@ class TestWhatIsWorthAMail:
 class Pigeon:
     """A mailer that fails as often as it is told, then keeps what it gets."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, failure: Exception | None = None) -> None:
         self.failures = failures
+        self.failure = failure or MailFailed("The pigeon is tired.")
         self.sent: list[Mail] = []
 
     async def send(self, mail: Mail) -> str | None:
         if self.failures:
             self.failures -= 1
-            raise MailFailed("The pigeon is tired.")
+            raise self.failure
         self.sent.append(mail)
         return "by pigeon"
 
@@ -195,6 +197,18 @@ class TestThePostOffice:
                 )
                 for attempt in (1, 2)
             ]
+            assert len(pigeon.sent) == 1
+
+    async def test_a_way_out_that_is_left_alone_for_now_costs_no_attempt(self) -> None:
+        history = told(new_id(), registered())
+        cause = event_id(history[-1].stream_id, 1)
+        async with shop(HANDLERS, KINDS) as market:
+            pigeon = Pigeon(1, MailNotAsked("The pigeons rest."))
+            post = post_office(market, pigeon, history)
+            with pytest.raises(Unavailable):  # which a workflow waits for, with the message in hand
+                await post.tell(history[-1], cause, SYSTEM, attempt=1)
+            await post.tell(history[-1], cause, SYSTEM, attempt=1)
+            assert market.store.events(NotificationFailed) == []
             assert len(pigeon.sent) == 1
 
     async def test_a_fact_that_is_worth_none_leaves_no_trace(self) -> None:

@@ -91,6 +91,7 @@ class TestDefaults:
             ("process.data_dir", Path(".daftar")),
             ("process.workers", 1),
             ("process.command_queue_size", 4096),
+            ("process.upstream_pause_seconds", 30),
             ("http.port", 3000),
             ("http.listen_host", "127.0.0.1"),
             ("http.api_version", "v1"),

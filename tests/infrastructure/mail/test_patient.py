@@ -5,11 +5,16 @@ import time
 
 import pytest
 
-from application.notifications.ports import Mail, MailFailed, MailOutage, MailRefused
+from application.notifications.ports import Mail, MailFailed, MailNotAsked, MailOutage, MailRefused
+from application.otp.ports import CodeNotSent, CodeRefused
+from domain.otp.events import OtpChannel
+from infrastructure.mail.codes import MailCodeSender
 from infrastructure.mail.patient import PatientMailer
-from infrastructure.outbound.breaker import CircuitBreaker
+from infrastructure.mail.rendering import JinjaRenderer
+from infrastructure.settings import Settings
 from tests.infrastructure.mail.test_mailers import mail, server, smtp
 from tests.infrastructure.outbound.clock import Watch
+from tests.infrastructure.sms.test_codes import NOON, message
 
 
 class Way:
@@ -33,11 +38,10 @@ class Way:
 
 
 def patient(way: Way, watch: Watch | None = None) -> PatientMailer:
-    breaker = CircuitBreaker("test", MailOutage, monotonic=watch or Watch())
-    return PatientMailer(way, name="test", seconds=0.05, breaker=breaker)
+    return PatientMailer(way, name="test", seconds=0.05, monotonic=watch or Watch())
 
 
-async def fail(mailer: PatientMailer, kind: type[MailFailed], times: int) -> None:
+async def fail(mailer: PatientMailer, kind: type[Exception], times: int) -> None:
     for _ in range(times):
         with pytest.raises(kind):
             await mailer.send(mail())
@@ -47,9 +51,13 @@ async def test_after_five_outages_in_a_row_nobody_is_asked_until_one_tries_again
     way, watch = Way(), Watch()
     mailer = patient(way, watch)
     way.error = MailOutage("away")
-    await fail(mailer, MailOutage, 7)
+    await fail(mailer, MailOutage, 5)
+    watch.now += 28.5
+    with pytest.raises(MailNotAsked) as left_alone:
+        await mailer.send(mail())
+    assert left_alone.value.retry_after_seconds == 2
     assert way.asked == 5
-    watch.now += 30
+    watch.now += 1.5
     way.error = None
     assert await mailer.send(mail()) == "taken"
     assert way.asked == 6
@@ -67,9 +75,24 @@ async def test_a_server_that_hangs_is_not_waited_for_and_counts_as_away() -> Non
     way = Way()
     way.hangs = True
     begun = time.monotonic()
-    await fail(patient(way), MailOutage, 7)
+    mailer = patient(way)
+    await fail(mailer, MailOutage, 5)
+    await fail(mailer, MailNotAsked, 2)
     assert time.monotonic() - begun < 2
     assert way.asked == 5
+
+
+async def test_a_code_waits_as_long_as_the_way_out_is_left_alone() -> None:
+    way = Way()
+    way.error = MailOutage("away")
+    mailer = patient(way)
+    await fail(mailer, MailOutage, 5)
+    settings = Settings.from_environment({"APP_ENV": "test"})
+    sender = MailCodeSender(mailer, JinjaRenderer(settings.mail, settings.http), lambda: NOON)
+    with pytest.raises(CodeNotSent) as waits:
+        await sender.send(message(channel=OtpChannel.EMAIL, destination="zebo@shop.test"), attempt=1)
+    assert not isinstance(waits.value, CodeRefused)
+    assert waits.value.retry_after_seconds == 30
 
 
 @pytest.mark.parametrize(

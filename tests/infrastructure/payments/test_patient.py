@@ -18,7 +18,6 @@ from application.payments.ports import (
 )
 from domain.payments.payment import PaymentNotCancellable
 from domain.shared.money import Money
-from infrastructure.outbound.breaker import CircuitBreaker
 from infrastructure.payments.patient import PatientGateway, patient_registry
 from infrastructure.payments.sandbox import SandboxGateway
 from tests.infrastructure.outbound.clock import Watch
@@ -73,8 +72,7 @@ class Provider:
 
 
 def patient(provider: Provider, watch: Watch | None = None) -> PatientGateway:
-    breaker = CircuitBreaker("stripe", ProviderAway, monotonic=watch or Watch())
-    return PatientGateway(provider, seconds=0.05, breaker=breaker)
+    return PatientGateway(provider, seconds=0.05, monotonic=watch or Watch())
 
 
 async def fail(gateway: PatientGateway, kind: type[Exception], times: int) -> None:
