@@ -113,12 +113,12 @@ class TestNotKnowing:
                 writer.close()
 
         server = await asyncio.start_server(drip, "127.0.0.1", 0)
-        provider = HttpProvider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seconds=0.2)
+        provider = HttpProvider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seconds=0.5)
         try:
             begun = time.monotonic()
             with pytest.raises(NoAnswer, match="in time"):
                 await provider.ask("GET", "/", headers={})
-            assert time.monotonic() - begun < 1
+            assert time.monotonic() - begun < 2
             await asyncio.wait_for(gone.wait(), 2)
         finally:
             provider.close()
@@ -145,7 +145,7 @@ class TestNotKnowing:
             return Told(200)
 
         async with listening(answer) as url:
-            provider = HttpProvider(url, seconds=0.1)
+            provider = HttpProvider(url, seconds=0.5)
             asking = {f"/{number}": provider.ask("GET", f"/{number}", headers={}) for number in range(40)}
             told = await asyncio.gather(*asking.values(), return_exceptions=True)
             provider.close()
