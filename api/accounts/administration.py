@@ -18,7 +18,7 @@ from api.submission import submit
 from application.accounts.commands import ApproveSeller, RejectSeller
 from domain.accounts.account import AccountNotFound
 from domain.accounts.roles import AccountStatus, Role
-from projections.accounts.account_directory import SEARCH_CHARACTERS_MAXIMUM, Accounts
+from projections.accounts.account_questions import SEARCH_CHARACTERS_MAXIMUM, Accounts
 
 AnyRequest = Request[Any, Any, Any]
 Decided = Response[Envelope[SellerDecisionView]]

@@ -34,7 +34,7 @@ from domain.accounts.name import normalise_name
 from domain.accounts.phone import normalise_phone
 from domain.accounts.roles import AccountKind
 from domain.accounts.session import first_refresh_token_id
-from projections.accounts.account_directory import Accounts
+from projections.accounts.account_questions import Accounts
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -10,7 +10,7 @@ from api.envelope import ResponseBody, Timestamp, timestamp
 from application.accounts.results import Registered, SellerDecision, SignedIn
 from domain.accounts.account import Account
 from domain.accounts.roles import AccountKind, AccountStatus, Role
-from projections.accounts import account_directory as directory
+from projections.accounts import account_questions as directory
 
 Token = Annotated[str, msgspec.Meta(description="A JSON Web Token")]
 ExpiresIn = Annotated[int, msgspec.Meta(description="For how many seconds the access token is good", ge=0)]

@@ -1,11 +1,13 @@
 """Everything about one order, for those who take part in it (requirements ORD-15, ORD-16)."""
 
 from datetime import date, datetime
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import msgspec
+from psycopg.types.json import Jsonb
 
+from domain.accounts.events import AccountDeleted
 from domain.orders.events import (
     NoteVisibility,
     OrderCancelled,
@@ -23,7 +25,7 @@ from domain.orders.events import (
 from domain.shared.events import Recorded
 from domain.shared.money import Money
 from domain.shared.money import total as sum_of
-from domain.shared.personal import Address
+from domain.shared.personal import ERASED, ERASED_ADDRESS, Address
 from projections.orders.statuses import PLACED, STATUS_AFTER
 from projections.payments.payment_ledger import PaymentLedger, PaymentView
 from projections.shared.projection import Batch, Projection
@@ -123,8 +125,25 @@ ORDERS = Table(
         estimated_delivery date,
         notes jsonb NOT NULL
     """,
-    indexes={"number": "(order_number)"},
+    indexes={"number": "(order_number)", "customer": "(customer_id)"},
 )
+
+
+_FORGET: Final = """
+    UPDATE {order_detail} AS forgotten
+    SET customer_name = %(text)s,
+        customer_email = NULL,
+        customer_phone = NULL,
+        shipping_address = %(address)s,
+        billing_address = NULL,
+        customer_notes = NULL,
+        notes = (
+            SELECT coalesce(jsonb_agg(note || jsonb_build_object('text', %(text)s::text) ORDER BY place), '[]')
+            FROM jsonb_array_elements(forgotten.notes) WITH ORDINALITY AS kept (note, place)
+        )
+    WHERE customer_id = %(customer_id)s
+"""
+"""Leaves of the orders of somebody what a rebuild leaves, which finds their key destroyed."""
 
 
 class OrderDetailProjection(Projection):
@@ -132,7 +151,7 @@ class OrderDetailProjection(Projection):
 
     name = "order_detail"
     tables = (ORDERS,)
-    events = (OrderPlaced, *STATUS_AFTER, OrderTrackingUpdated, OrderNoteAdded)
+    events = (OrderPlaced, *STATUS_AFTER, OrderTrackingUpdated, OrderNoteAdded, AccountDeleted)
     personal = True
 
     def project(self, batch: Batch, recorded: Recorded) -> None:
@@ -141,6 +160,14 @@ class OrderDetailProjection(Projection):
         event = recorded.event
         if isinstance(event, OrderPlaced):
             rows.put(_placed(event, recorded))
+            return
+        if isinstance(event, AccountDeleted):
+            forgotten = {
+                "customer_id": recorded.stream_id,
+                "text": ERASED,
+                "address": Jsonb(ERASED_ADDRESS, dumps=msgspec.json.encode),
+            }
+            batch.execute(_FORGET, forgotten)
             return
         row = rows.change(recorded.stream_id)
         if row is None:

@@ -6,16 +6,33 @@ import msgspec
 import pytest
 
 from domain.accounts.events import (
+    AccountDeleted,
     AccountLoggedIn,
     AccountRegistered,
+    AccountRenamed,
+    AccountRoleChanged,
+    AccountSuspended,
+    AccountUnsuspended,
+    AvatarChanged,
+    ContactPhoneChanged,
+    EmailVerified,
+    PhoneVerified,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
-from domain.accounts.roles import AccountKind, AccountStatus, LoginMethod, RegistrationChannel, Role
+from domain.accounts.roles import (
+    AccountKind,
+    AccountStatus,
+    LoginMethod,
+    MailedProof,
+    RegistrationChannel,
+    Role,
+)
 from domain.shared.errors import InvalidInput
 from infrastructure.identity import new_id
-from projections.accounts.account_directory import AccountRow, Accounts, like_pattern
+from projections.accounts.account_directory import AccountRow
+from projections.accounts.account_questions import Accounts, like_pattern
 from projections.shared.paging import PageRequest, SliceRequest
 from tests.projections.listings.shop import NOON, Shop
 
@@ -159,3 +176,74 @@ class TestStrangers:
         )
         shown = repr((page, applications, await accounts.public_profile(account_id), row))
         assert "aziza" not in shown.lower()
+
+
+class TestChanges:
+    async def test_what_owners_say_of_themselves_is_shown(self, shop: Shop) -> None:
+        account_id = register(shop, "Aziza", "aziza@example.com")
+        shop.happened(
+            account_id,
+            EmailVerified(method=MailedProof.LINK),
+            PhoneVerified(phone="+998901234567"),
+            AccountRenamed(name="Aziza Karimova"),
+            AvatarChanged(url="https://pictures.example/aziza.png"),
+        )
+        account = await Accounts(shop.reader).by_id(account_id)
+        assert account is not None
+        assert (account.name, account.email_verified, account.verified_phone, account.avatar_url) == (
+            "Aziza Karimova",
+            True,
+            "+998901234567",
+            "https://pictures.example/aziza.png",
+        )
+        assert await names(shop, "karimova") == ["Aziza Karimova"]
+
+    async def test_another_number_to_be_called_at_is_not_verified(self, shop: Shop) -> None:
+        account_id = register(shop, "Aziza", "aziza@example.com")
+        shop.happened(
+            account_id, PhoneVerified(phone="+998901234567"), ContactPhoneChanged(phone="+998909999999")
+        )
+        account = await Accounts(shop.reader).by_id(account_id)
+        assert account is not None
+        assert (account.phone, account.verified_phone) == ("+998909999999", None)
+
+    async def test_a_suspension_says_by_whom_and_why_and_ends_without_a_trace(self, shop: Shop) -> None:
+        account_id = register(shop, "Dilshod", "dilshod@example.com", role=Role.SELLER)
+        shop.happened(account_id, AccountSuspended(by=ADMIN, reason="Sold what was not theirs"))
+        accounts = Accounts(shop.reader)
+        suspended = await accounts.by_id(account_id)
+        assert suspended is not None
+        assert (suspended.status, suspended.suspended_by, suspended.suspension_reason) == (
+            AccountStatus.SUSPENDED,
+            ADMIN,
+            "Sold what was not theirs",
+        )
+        shop.happened(account_id, AccountUnsuspended(by=ADMIN))
+        again = await accounts.by_id(account_id)
+        assert again is not None
+        assert (again.status, again.suspended_at, again.suspension_reason) == (
+            AccountStatus.PENDING,
+            None,
+            None,
+        )
+
+    async def test_a_new_role_is_shown(self, shop: Shop) -> None:
+        account_id = register(shop, "Aziza", "aziza@example.com")
+        shop.happened(account_id, AccountRoleChanged(old_role=Role.CUSTOMER, new_role=Role.ADMIN, by=ADMIN))
+        page = await Accounts(shop.reader).page(PageRequest(), role=Role.ADMIN)
+        assert [account.account_id for account in page.items] == [account_id]
+
+    async def test_of_a_deleted_account_nothing_is_left_but_that_it_was(self, shop: Shop) -> None:
+        account_id = register(shop, "Dilshod", "dilshod@example.com", role=Role.SELLER, phone="+998901234567")
+        shop.happened(account_id, SellerRejected(rejected_by=ADMIN, reason="Dilshod is known to us"))
+        shop.happened(account_id, AccountDeleted(by=ADMIN, reason="Asked for it"))
+        accounts = Accounts(shop.reader)
+        account = await accounts.by_id(account_id)
+        assert account is not None
+        assert (account.status, account.role) == (AccountStatus.DELETED, Role.SELLER)
+        assert await names(shop, "dilshod") == []
+        assert await accounts.by_email("dilshod@example.com") is None
+        assert await accounts.public_profile(account_id) is None
+        row = await shop.reader.one("SELECT * FROM account_directory WHERE account_id = %s", (account_id,))
+        assert "ilshod" not in str(row)
+        assert "998901234567" not in str(row)

@@ -2,8 +2,10 @@
 
 from datetime import date, timedelta
 
+import msgspec
 import pytest
 
+from domain.accounts.events import AccountDeleted
 from domain.orders.events import (
     NoteVisibility,
     OrderDelivered,
@@ -50,6 +52,14 @@ CUSTOMER = Viewer(account_id=ADA)
 STAFF = Viewer(account_id=ADMIN, is_admin=True)
 STRANGER = Viewer(account_id=BEN)
 MINUTE = timedelta(minutes=1)
+PERSONAL = (
+    "customer_name",
+    "customer_email",
+    "customer_phone",
+    "shipping_address",
+    "billing_address",
+    "customer_notes",
+)
 
 
 def note(visibility: NoteVisibility, text: str, by: Party) -> OrderNoteAdded:
@@ -234,3 +244,30 @@ async def test_of_a_forgotten_customer_only_the_trade_is_left(database_url: str)
         ERASED_ADDRESS,
     )
     assert order.lines_subtotal == Money(1_000, "usd")
+
+
+async def test_when_a_customer_is_forgotten_their_orders_show_what_a_rebuild_shows(database_url: str) -> None:
+    log = sold()
+    log.tell("another order", placed(customer_id=BEN, number="ORD-20260501-00002"))
+    log.tell(ADA, AccountDeleted(by=ADMIN))
+    log.tell("order", OrderDelivered(by=Party.SELLER, delivered_at=NOON))
+    async with showing(database_url, log, OrderDetailProjection()) as reader:
+        hers = await reader.one("SELECT * FROM order_detail WHERE customer_id = %s", (ADA,))
+        his = await reader.one("SELECT * FROM order_detail WHERE customer_id = %s", (BEN,))
+    assert hers is not None
+    assert his is not None
+    assert {name: hers[name] for name in PERSONAL} == {
+        "customer_name": ERASED,
+        "customer_email": None,
+        "customer_phone": None,
+        "shipping_address": msgspec.to_builtins(ERASED_ADDRESS),
+        "billing_address": None,
+        "customer_notes": None,
+    }
+    assert [(each["text"], each["by"]) for each in hers["notes"]] == [
+        (ERASED, "customer"),
+        (ERASED, "seller"),
+    ]
+    assert (hers["version"], hers["status"], hers["total_minor"]) == (5, "delivered", 1_700)
+    assert his["customer_email"] == "ada@example.org"
+    assert his["shipping_address"]["first_name"] == "Ada"
