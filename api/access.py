@@ -126,7 +126,13 @@ ACCESS: Final[Table] = {
     ("POST", "/auth/login"): ANYBODY,
     ("POST", "/auth/logout"): signed_in(),
     ("GET", "/auth/me"): signed_in(),
+    ("GET", "/auth/sessions"): signed_in(),
+    ("DELETE", "/auth/sessions/{sessionId}"): signed_in(strangers="RESOURCE_NOT_FOUND"),
     ("GET", "/profile/{accountId}"): signed_in(),
+    # --- programs ---
+    ("POST", "/api-keys"): signed_in(),
+    ("GET", "/api-keys"): signed_in(),
+    ("DELETE", "/api-keys/{keyId}"): signed_in(strangers="API_KEY_NOT_FOUND"),
     # --- the catalogue ---
     ("GET", "/listings"): visitors(key=Permission.LISTINGS_WRITE),
     ("GET", "/listings/search"): ANYBODY,

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
@@ -14,6 +15,7 @@ from api.services import HealthCheck, Standing
 from application.accounts.directory import ClaimedEmails
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
+from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
 from application.payments.desk import PaymentDesk
 from application.payments.ports import GatewayRegistry
@@ -24,6 +26,7 @@ from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
 from infrastructure.cache.catalogue import CatalogueCache
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.last_seen import LastSeen
 from infrastructure.reachable import mail_answers, nats_answers, object_store_answers
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
@@ -44,6 +47,8 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenIssuer
     accounts: "Directory"
     keys: ProgramsAtTheDoor
+    api_keys: ApiKeyIssuer
+    last_seen: LastSeen
     redis: Redis | None
     clock: Clock
     new_id: NewId
@@ -114,6 +119,9 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
             standings, database_url=tools.database_url, names=tools.names, memories=(store, commands)
         )
         await stack.enter_async_context(follower)
+        last_seen = await stack.enter_async_context(
+            LastSeen(redis, pool, namespace=derived_key(settings, b"last seen"))
+        )
         yield AppServices(
             settings=settings,
             commands=commands,
@@ -121,6 +129,13 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
             reader=reader,
             tokens=token_issuer(settings, tools.clock),
             accounts=Directory(standings),
+            api_keys=ApiKeyIssuer(
+                commands=commands,
+                new_id=tools.new_id,
+                random_bytes=os.urandom,
+                prefix=settings.accounts.api_key_prefix,
+            ),
+            last_seen=last_seen,
             keys=ProgramsAtTheDoor(
                 KeyDoor(
                     store=store,

@@ -4,6 +4,7 @@ from litestar import Controller
 
 from api.accounts.controller import CONTROLLERS as ACCOUNTS
 from api.analytics.controller import CONTROLLERS as ANALYTICS
+from api.api_keys.controller import CONTROLLERS as API_KEYS
 from api.audit.controller import CONTROLLERS as AUDIT
 from api.carts.controller import CONTROLLERS as CARTS
 from api.categories.controller import CONTROLLERS as CATEGORIES
@@ -15,6 +16,7 @@ from api.payouts.controller import CONTROLLERS as PAYOUTS
 CONTROLLERS: tuple[type[Controller], ...] = (
     *ACCOUNTS,
     *ANALYTICS,
+    *API_KEYS,
     *AUDIT,
     *CARTS,
     *CATEGORIES,

@@ -19,6 +19,7 @@ from domain.accounts.account import AccountIsPending, AccountIsRejected
 from domain.accounts.roles import AccountStatus
 from domain.api_keys.api_key import ApiKeyInvalid
 from domain.shared.errors import NotAuthenticated, NotPermitted
+from infrastructure.last_seen import Kind
 from infrastructure.security.tokens import TokenInvalid, TokenRefused
 
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]+)")
@@ -136,6 +137,8 @@ async def _by_token(context: RequestContext, services: Services, *, session_may_
         raise AccountIsPending("This account waits for approval.")
     if standing.status == AccountStatus.REJECTED:
         raise AccountIsRejected("The application of this account was turned down.")
+    if services.last_seen is not None:
+        services.last_seen.note(Kind.ACCOUNT, claims.account_id)
     return Caller(
         actor_id=claims.account_id,
         role=standing.role,
@@ -152,7 +155,10 @@ async def _by_key(shown: str, context: RequestContext, services: Services) -> Ca
         raise ApiKeyRequired("The header X-API-Key is empty.")
     if services.keys is None or len(shown) > KEY_CHARACTERS_MAXIMUM:
         raise ApiKeyInvalid
-    return caller_by_key(await services.keys.admit(shown), context.stranger())
+    bearer = await services.keys.admit(shown)
+    if services.last_seen is not None:
+        services.last_seen.note(Kind.API_KEY, bearer.key_id)
+    return caller_by_key(bearer, context.stranger())
 
 
 # --- the door ----------------------------------------------------------------------------------------------

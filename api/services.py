@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from application.api_keys.results import KeyBearer
 from application.shared.loop import CommandLoop
 from application.shared.ports import Clock, NewId
+from infrastructure.last_seen import Kind
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
 
@@ -43,6 +44,14 @@ class Keys(Protocol):
 
     def admit(self, shown: str) -> Awaitable[KeyBearer]:
         """Whose key this is, and what it opens now; refuses as `application.api_keys.using.KeyDoor.admit`."""
+        ...
+
+
+class LastSeen(Protocol):
+    """Who was at the door, and when."""
+
+    def note(self, kind: Kind, whose: UUID) -> None:
+        """Somebody has just been let in; costs nothing."""
         ...
 
 
@@ -85,6 +94,11 @@ class Services(Protocol):
     @property
     def keys(self) -> Keys | None:
         """Says what a key opens; nothing where no keys are issued."""
+        ...
+
+    @property
+    def last_seen(self) -> LastSeen | None:
+        """Is told who was let in; nobody, where that is not kept."""
         ...
 
     @property

@@ -47,8 +47,10 @@ from infrastructure.payments.sandbox import SandboxGateway
 from infrastructure.security.cipher import KeyWrapper
 from infrastructure.settings import Settings
 from projections.accounts.account_directory import AccountDirectory
+from projections.accounts.account_sessions import AccountSessionsProjection
 from projections.analytics.sales_daily import SalesDailyProjection
 from projections.analytics.seller_daily import SellerDailyProjection
+from projections.api_keys.api_keys import ApiKeysProjection
 from projections.carts.cart_view import CartViewProjection
 from projections.categories.category_list import CategoryList
 from projections.listings.catalogue_search import CatalogueSearch
@@ -103,6 +105,8 @@ KINDS: tuple[Kind[Any], ...] = (
 
 PROJECTIONS: tuple[Projection, ...] = (
     AccountDirectory(),
+    AccountSessionsProjection(),
+    ApiKeysProjection(),
     CartViewProjection(),
     CatalogueSearch(),
     CategoryList(),

@@ -2,17 +2,21 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from typing import Final
 
 import psycopg
 import structlog
+from redis.exceptions import RedisError
 
 from application.shared.command import StoreUnavailable
 from application.shared.loop import CommandLoop
-from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure import last_seen
+from infrastructure.bootstrap import PROJECTIONS, Machinery, derived_key
 from infrastructure.cache.catalogue import CatalogueEpochs
+from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.messaging.connection import first_of
 from infrastructure.messaging.consumers import run_workflows
@@ -57,6 +61,7 @@ class RoleContext:
         self.clock = machinery.clock
         self.commands = commands
         self.store = store
+        self.pool = store.pool
 
 
 Role = Callable[[RoleContext, asyncio.Event], Awaitable[None]]
@@ -145,9 +150,39 @@ def _follow(machinery: Machinery, ending: threading.Event, under_way: Callable[[
 
 
 async def run_scheduler(context: RoleContext, stopped: asyncio.Event) -> None:
-    """Run jobs by the clock; among several processes one at a time."""
+    """Run jobs by the clock."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_clean_up(context, stopped), name="clean-up")
+        group.create_task(_move_last_seen(context, stopped), name="last-seen")
+
+
+async def _move_last_seen(context: RoleContext, stopped: asyncio.Event) -> None:
+    """Let the table know who was at the door; several processes at once do no harm."""
+    if context.settings.redis_url is None:
+        return
+    namespace = derived_key(context.settings, b"last seen")
+    due = dict.fromkeys(last_seen.Kind, 0.0)
+    redis = connect(context.settings.redis_url)
+    try:
+        while not stopped.is_set():
+            for kind, pace in last_seen.PACE_SECONDS.items():
+                if time.monotonic() < due[kind]:
+                    continue
+                due[kind] = time.monotonic() + pace
+                try:
+                    await last_seen.move(redis, context.pool, kind, namespace=namespace)
+                except (RedisError, TimeoutError, OSError, StoreUnavailable) as error:
+                    log.warning("last_seen_postponed", kind=kind.value, error=type(error).__name__)
+            await first_of(asyncio.sleep(min(last_seen.PACE_SECONDS.values()) / 4), stopped)
+    finally:
+        await redis.aclose()
+
+
+async def _clean_up(context: RoleContext, stopped: asyncio.Event) -> None:
+    """Delete what is kept for a time only; among several processes one at a time."""
     while not stopped.is_set():
         try:
+            await last_seen.forget_deleted(context.pool)
             forgotten = await context.store.forget_old_answers(lock=CLEAN_UP_LOCK)
             log.info("old_answers_forgotten", count=forgotten)
         except StoreUnavailable:

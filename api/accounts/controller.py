@@ -13,6 +13,7 @@ from api.accounts.administration import AdminAccountsController, SellersControll
 from api.accounts.current import current_account
 from api.accounts.failures import breaking_as
 from api.accounts.requests import LogInRequest, RegisterRequest
+from api.accounts.sessions import SessionsController
 from api.accounts.views import PublicProfileView, RegisteredView, SignedInView, UserView
 from api.assembly import AppServices, services_of
 from api.context import context_of
@@ -244,6 +245,7 @@ def _signed_in(services: AppServices, opened: Registered | SignedIn, user: UserV
 CONTROLLERS: tuple[type[Controller], ...] = (
     AuthController,
     ProfilesController,
+    SessionsController,
     AdminAccountsController,
     SellersController,
 )

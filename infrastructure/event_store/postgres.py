@@ -134,6 +134,11 @@ class PostgresEventStore:
         self._notifying: asyncio.Task[None] | None = None
         self._notify_again = False
 
+    @property
+    def pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+        """The connections, for what stands beside the log in the same database."""
+        return self._pool
+
     # --- reading -------------------------------------------------------------------------------------------
 
     async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:

@@ -33,8 +33,8 @@ OURS: Final = frozenset(
     }
 )  # fmt: skip
 
-ASKED_FOR: Final[frozenset[tuple[str, str, str]]] = frozenset()
-"""Method, path and field, where such a field is what the request is about: the stars of a review."""
+ASKED_FOR: Final[frozenset[tuple[str, str, str]]] = frozenset({("POST", "/api/v1/api-keys", "permissions")})
+"""Method, path and field, where such a field is what the request is about: what a key may do, as far as its owner may."""
 
 
 @pytest.fixture(scope="module")

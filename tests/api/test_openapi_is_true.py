@@ -13,7 +13,7 @@ from api.assembly import AppServices
 from application.payouts.commands import AccrueEarnings
 from application.shared.caller import SYSTEM
 from tests.api.asking import NOBODY, after, data_of, refusal
-from tests.api.conftest import PASSWORD, Person, Settle, SignUp
+from tests.api.conftest import PASSWORD, Person, Settle, SignUp, log_in
 from tests.api.orders.trade import place, play, put_on_sale, wish
 
 pytestmark = pytest.mark.services
@@ -116,6 +116,7 @@ async def test_a_whole_purchase_answers_as_documented(
     await services.commands.submit(AccrueEarnings(order_id=UUID(paid["orderId"])), SYSTEM)
     await _call_off(client, buyer, admin, shelf, settle)
     await _look_at_figures(client, admin, seller, buyer, settle)
+    await _come_and_go(client, buyer, settle)
     await _clear_up(client, admin, seller, buyer, shelf)
 
     assert contract.operations - contract.exercised == set(), "these routes were never seen to succeed"
@@ -308,6 +309,18 @@ async def _look_at_figures(
     assert data_of(await client.get("/seller/orders", headers=seller.headers))
     assert data_of(await client.get("/seller/earnings", headers=seller.headers))
     assert data_of(await client.get("/seller/earnings/entries", headers=seller.headers))
+
+
+async def _come_and_go(client: httpx.AsyncClient, buyer: Person, settle: Settle) -> None:
+    body = {"name": "Bookkeeping", "permissions": ["orders:read"], "expiresInDays": 30}
+    key = data_of(await client.post("/api-keys", json=body, headers=buyer.headers), 201)
+    elsewhere = await log_in(client, buyer.email)
+    await settle()
+    assert data_of(await client.get("/api-keys", headers=buyer.headers))
+    data_of(await client.delete(f"/api-keys/{key['keyId']}", headers=buyer.headers))
+    sessions = data_of(await client.get("/auth/sessions", headers=elsewhere.headers))
+    [current] = [each["sessionId"] for each in sessions if each["current"]]
+    data_of(await client.delete(f"/auth/sessions/{current}", headers=elsewhere.headers))
 
 
 async def _clear_up(

@@ -458,6 +458,7 @@ class OfficeServices:
     keys: Keyring = field(default_factory=Keyring)
     reader: ReadSide = field(default_factory=ReadSide)
     redis: Redis | None = None
+    last_seen: None = None
     new_id: Any = new_id
     health_checks: dict[str, HealthCheck] = field(default_factory=dict)
     newest: int = 8
