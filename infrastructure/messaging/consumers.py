@@ -1,9 +1,10 @@
-"""Our workflows and what feeds them: mails to people, earnings to sellers (requirements ES-12, NTF-01, OUT-04)."""
+"""Our workflows and what feeds them: mails, earnings, refunds, shelves of who is gone (requirements ES-12, NTF-01, OUT-04, ACC-28)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from application.listings.policies import ENDS, ArchiveWhenAccountDeleted
 from application.notifications.policies import MAILED
 from application.notifications.ports import Commands, History, Mailer, MailRefused
 from application.notifications.post import PostOffice
@@ -25,8 +26,10 @@ from infrastructure.mail.rendering import JinjaRenderer
 from infrastructure.messaging.consuming import Consumers, Incoming, Terms, Unprocessable, Workflow
 from infrastructure.messaging.history import PostgresHistory
 from infrastructure.messaging.publisher import nats_url_of
+from infrastructure.messaging.shelves import ShelvesInReadModel
 from infrastructure.messaging.streams import DAFTAR, StreamNames
 from infrastructure.settings import Settings
+from projections.shared.reader import Reader
 
 Policy = Callable[[Recorded], Sequence[Command]]
 """Whenever this happened, ask for that: pure."""
@@ -103,6 +106,18 @@ def refunds_workflow(desk: PaymentDesk, *, history: History, names: StreamNames 
                 raise RefundPostponed(f"{error.code}: {error.message}") from error
 
     return Workflow(name="refunds", subjects=(names.of_class(RefundRequested),), handle=handle)
+
+
+def shelves_workflow(
+    policy: ArchiveWhenAccountDeleted, *, history: History, names: StreamNames = DAFTAR
+) -> Workflow:
+    """The workflow that takes from the shelf what nobody sells any more, because their account was deleted."""
+
+    async def handle(incoming: Incoming) -> None:
+        recorded = await the_fact(history, incoming)
+        await policy.follow(recorded, caused_by(recorded, incoming))
+
+    return Workflow(name="shelves", subjects=tuple(map(names.of_class, ENDS)), handle=handle)
 
 
 async def the_fact(history: History, incoming: Incoming) -> Recorded:
@@ -201,6 +216,11 @@ async def run_workflows(
             notifications_workflow(post, history=history, names=names),
             earnings_workflow(history=history, commands=context.commands, names=names),
             refunds_workflow(PaymentDesk(context.gateways, context.commands), history=history, names=names),
+            shelves_workflow(
+                ArchiveWhenAccountDeleted(ShelvesInReadModel(Reader(pool)), context.commands),
+                history=history,
+                names=names,
+            ),
         )
         await Consumers(workflows, nats_url=nats_url, names=names, terms=terms).run(stopped)
     finally:

@@ -136,7 +136,7 @@ LISTING_DETAIL = Table(
         images jsonb NOT NULL
     """,
     # Nothing that an order changes is indexed, so that its update stays within the row's page (heap-only tuples).
-    indexes={"slug": "(slug)"},
+    indexes={"slug": "(slug)", "seller": "(seller_id, listing_id)"},
 )
 
 
