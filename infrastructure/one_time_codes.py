@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from application.otp.codes import OneTimeCodes
 from application.otp.delivery import CodeDelivery
-from application.otp.ports import CodeMessage, CodeNotSent, CodeSender, Commands, DestinationHash
+from application.otp.ports import CodeMessage, CodeSender, Commands, DestinationHash
+from application.shared.courier import NotSent
 from application.shared.ports import Clock, NewId
 from domain.otp.events import OtpChannel
 from infrastructure.bootstrap import derived_key
@@ -82,7 +83,7 @@ async def open_one_time_codes(
         )
 
 
-def _tell_of_loss(message: CodeMessage, why: CodeNotSent, attempts: int) -> None:
+def _tell_of_loss(message: CodeMessage, why: NotSent, attempts: int) -> None:
     log.error(
         "code_lost",
         message_id=str(message.message_id),

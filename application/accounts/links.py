@@ -64,6 +64,7 @@ class Links:
                 to=to,
                 to_name=to_name,
                 token=link.token,
+                lifetime=LIFETIMES[link.purpose],
                 expires_at=link.proof.expires_at,
                 locale=locale,
             )

@@ -1,6 +1,6 @@
 """What signing up, signing in and proving who one is need from outside."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -98,6 +98,7 @@ class LinkMail(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     to_name: str | None
     token: str
+    lifetime: timedelta
     expires_at: datetime
     locale: str | None = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,11 @@ class Template(StrEnum):
     SELLER_APPROVED = "seller-approved"
     SELLER_REJECTED = "seller-rejected"
     ONE_TIME_CODE = "one-time-code"
+    EMAIL_VERIFICATION = "email-verification"
+
+
+SECRET: Final = frozenset({Template.PASSWORD_RESET, Template.ONE_TIME_CODE, Template.EMAIL_VERIFICATION})
+"""Mails whose words open something: they are shown to nobody but whom they are for (requirements ES-18)."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +104,13 @@ class Mailer(Protocol):
 class Renderer(Protocol):
     """Fills in templates."""
 
-    def render(self, template: Template, variables: Mapping[str, object]) -> Words:
-        """The words of one mail; every variable is escaped where its place asks for it."""
+    def render(
+        self, template: Template, variables: Mapping[str, object], *, language: str | None = None
+    ) -> Words:
+        """The words of one mail; every variable is escaped where its place asks for it.
+
+        `language` is an ISO 639-1 code; a mail that is not written in it is in English.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from application.shared.caller import Caller
 from application.shared.command import Command, Done
+from application.shared.courier import Sender
 from domain.otp.code import OneTimeCode
 from domain.otp.events import OtpChannel, OtpPurpose
 
@@ -96,30 +97,8 @@ class CodeMessage(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-class CodeNotSent(Exception):
-    """The code did not leave, or nobody knows; it may leave later. The message holds neither code nor destination."""
-
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
-        """`retry_after_seconds` is when the other side wants to be asked again, if it said so."""
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-
-
-class CodeRefused(CodeNotSent):
-    """The code will never leave like this: nobody can be reached there, or the text is not allowed."""
-
-
-class CodeSender(Protocol):
-    """One way to whoever asked for a code."""
-
-    async def send(self, message: CodeMessage, *, attempt: int) -> None:
-        """Hand a code over. `attempt` counts from 1; from the second on the first may have arrived unknown to us.
-
-        Raises:
-            CodeRefused: in vain for good.
-            CodeNotSent: in vain this time.
-        """
-        ...
+CodeSender = Sender[CodeMessage]
+"""One way to whoever asked for a code."""
 
 
 class Delivery(Protocol):

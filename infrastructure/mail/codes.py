@@ -1,22 +1,9 @@
 """One-time codes as mails (requirements NTF-09)."""
 
-from typing import Final
-
-import structlog
-
-from application.notifications.ports import (
-    Mail,
-    Mailer,
-    MailFailed,
-    MailNotAsked,
-    MailRefused,
-    Renderer,
-    Template,
-)
-from application.otp.ports import CodeMessage, CodeNotSent, CodeRefused
+from application.notifications.ports import Mail, Mailer, Renderer, Template
+from application.otp.ports import CodeMessage
 from application.shared.ports import Clock
-
-log: Final = structlog.get_logger(__name__)
+from infrastructure.mail.sending import send_perishable
 
 
 class MailCodeSender:
@@ -41,20 +28,7 @@ class MailCodeSender:
             template=template,
             to=message.destination,
             to_name=None,
-            words=self._renderer.render(template, variables),
+            words=self._renderer.render(template, variables, language=message.language),
             sent_at=self._clock(),
         )
-        try:
-            await self._mailer.send(mail)
-        except MailNotAsked as error:
-            raise CodeNotSent(error.message, retry_after_seconds=error.retry_after_seconds) from None
-        except MailFailed as error:
-            log.warning(
-                "code_not_sent",
-                channel="email",
-                reason=str(error),
-                message_id=mail.message_id,
-                attempt=attempt,
-            )
-            kind = CodeRefused if isinstance(error, MailRefused) else CodeNotSent
-            raise kind(str(error)) from None
+        await send_perishable(self._mailer, mail, attempt=attempt, failing_as="code_not_sent")

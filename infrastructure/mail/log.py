@@ -2,7 +2,7 @@
 
 import structlog
 
-from application.notifications.ports import Mail, Template
+from application.notifications.ports import SECRET, Mail
 from infrastructure.mail.message import masked
 
 log = structlog.get_logger(__name__)
@@ -12,7 +12,7 @@ class LogMailer:
     """Implements `application.notifications.ports.Mailer`."""
 
     async def send(self, mail: Mail) -> str | None:
-        """See the port; addresses are masked by the log. A code is shown to nobody here: the embedded mail sink has it."""
+        """See the port; addresses are masked by the log. A code or a link is shown to nobody here: the embedded mail sink has it."""
         log.info(
             "mail_logged",
             transport="log",
@@ -20,7 +20,7 @@ class LogMailer:
             subject=mail.words.subject,
             message_id=mail.message_id,
             recipient=masked(mail.to),
-            text=None if mail.template is Template.ONE_TIME_CODE else mail.words.text,
+            text=None if mail.template in SECRET else mail.words.text,
         )
         return mail.message_id
 

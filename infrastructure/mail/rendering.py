@@ -1,4 +1,7 @@
-"""Fills in the mail templates: `templates/<name>.txt`, whose first line is the subject, and `templates/<name>.html`."""
+"""Fills in the mail templates: `templates/<name>.txt`, whose first line is the subject, and `templates/<name>.html`.
+
+Those are in English. What lies under the same name in `templates/uz` or `templates/ru` is in that language.
+"""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,6 +16,9 @@ from infrastructure.settings import HttpSettings, MailSettings
 
 SUBJECT: Final = "Subject: "
 LONGEST_SUBJECT: Final = 200
+ENGLISH: Final = "en"
+
+_FOLDERS: Final = {ENGLISH: "", "uz": "uz/", "ru": "ru/"}
 
 
 class UnknownTemplate(LookupError):
@@ -46,26 +52,34 @@ class JinjaRenderer:
             "supportEmail": mail.support_email,
             "companyName": mail.company_name,
         }
+        known = frozenset(environment.list_templates())
         try:
             self._templates = {
-                template: (
-                    environment.get_template(f"{template.value}.txt"),
-                    environment.get_template(f"{template.value}.html"),
+                (template, language): (
+                    environment.get_template(f"{folder}{template.value}.txt"),
+                    environment.get_template(f"{folder}{template.value}.html"),
                 )
                 for template in Template
+                for language, folder in _FOLDERS.items()
+                if language == ENGLISH or f"{folder}{template.value}.txt" in known
             }
         except jinja2.TemplateError as error:
             raise UnknownTemplate(f"A mail template cannot be used: {error}") from error
 
-    def render(self, template: Template, variables: Mapping[str, object]) -> Words:
+    def render(
+        self, template: Template, variables: Mapping[str, object], *, language: str | None = None
+    ) -> Words:
         """See the port.
 
         Raises:
             UnknownTemplate: there is no such template.
         """
-        if template not in self._templates:
+        found = self._templates.get((template, language or ENGLISH)) or self._templates.get(
+            (template, ENGLISH)
+        )
+        if found is None:
             raise UnknownTemplate(f"There is no mail template {template!r}.")
-        text, html = self._templates[template]
+        text, html = found
         subject, _, body = text.render(variables).partition("\n")
         return Words(
             subject=_line(subject.removeprefix(SUBJECT))[:LONGEST_SUBJECT],

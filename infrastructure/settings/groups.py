@@ -173,6 +173,9 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
     audience: str
     """`JWT_AUDIENCE`: the `aud` of every token."""
 
+    refresh_reuse_grace_seconds: int
+    """`REFRESH_REUSE_GRACE_SECONDS`: for how long a refresh token that was just used is taken for an honest retry."""
+
     session_cache_seconds: int
     """`SESSION_CACHE_TTL_SECONDS`: understood and without effect, since no copy of a session is kept in Redis (ADR 0016)."""
 

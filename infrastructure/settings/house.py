@@ -157,6 +157,7 @@ def tokens(reading: Reading) -> TokenSettings:
         refresh_lifetime=refresh_lifetime,
         issuer=env.read("JWT_ISSUER", IDENTIFIER, "ecommerce-api"),
         audience=env.read("JWT_AUDIENCE", IDENTIFIER, "ecommerce-frontend"),
+        refresh_reuse_grace_seconds=env.read("REFRESH_REUSE_GRACE_SECONDS", whole_number(0, 300), 10),
         session_cache_seconds=env.read("SESSION_CACHE_TTL_SECONDS", whole_number(1, 31_536_000), 86_400),
     )
 

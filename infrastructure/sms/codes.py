@@ -10,7 +10,8 @@ from typing import Final
 
 import structlog
 
-from application.otp.ports import CodeMessage, CodeNotSent, CodeRefused
+from application.otp.ports import CodeMessage
+from application.shared.courier import NotSent, SendingRefused
 from domain.otp.events import OtpPurpose
 from infrastructure.security.secrets import Secret
 from infrastructure.sms.ports import Sms, SmsFailed, SmsRefused, SmsSender
@@ -67,8 +68,8 @@ class SmsCodeSender:
                 attempt=attempt,
             )
             if isinstance(error, SmsRefused):
-                raise CodeRefused(str(error)) from None
-            raise CodeNotSent(str(error), retry_after_seconds=error.retry_after_seconds) from None
+                raise SendingRefused(str(error)) from None
+            raise NotSent(str(error), retry_after_seconds=error.retry_after_seconds) from None
 
 
 def text_of(message: CodeMessage, company_name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -447,6 +448,7 @@ class TestDiscretion:
                 to=EMAIL,
                 to_name="Nodira",
                 token=token,
+                lifetime=timedelta(minutes=10),
                 expires_at=NOON,
             ),
             Ticket(digest=secret, number=1, expires_at=NOON),

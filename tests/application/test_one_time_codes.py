@@ -12,9 +12,10 @@ import pytest
 from application.otp.codes import OneTimeCodes
 from application.otp.delivery import CodeDelivery
 from application.otp.handlers import HANDLERS, KINDS
-from application.otp.ports import CodeMessage, CodeNotSent, CodeRefused
+from application.otp.ports import CodeMessage
 from application.shared.caller import Caller
 from application.shared.command import Overloaded, StoreUnavailable, Unavailable
+from application.shared.courier import NotSent, SendingRefused
 from domain.otp.challenge import otp_challenge_id
 from domain.otp.code import OneTimeCode
 from domain.otp.events import (
@@ -48,7 +49,7 @@ def wrong(right: str) -> str:
 class Office:
     """One-time codes over memory, with a sender that notes what leaves."""
 
-    def __init__(self, market: Shop, *failures: CodeNotSent) -> None:
+    def __init__(self, market: Shop, *failures: NotSent) -> None:
         self.market = market
         self.vault = InMemoryCodeVault(market.clock)
         self.sender = NotingSender(*failures)
@@ -276,7 +277,7 @@ class Loss:
     def __init__(self) -> None:
         self.told: list[tuple[str, int]] = []
 
-    def __call__(self, message: CodeMessage, why: CodeNotSent, attempts: int) -> None:
+    def __call__(self, message: CodeMessage, why: NotSent, attempts: int) -> None:
         self.told.append((str(why), attempts))
 
 
@@ -292,20 +293,20 @@ async def deliver(sender: Any, *, pauses: tuple[float, ...] = (0.0, 0.0), **more
 
 class TestDelivering:
     async def test_a_failure_is_followed_by_another_attempt_that_says_so(self) -> None:
-        sender = NotingSender(CodeNotSent("busy"))
+        sender = NotingSender(NotSent("busy"))
         loss = await deliver(sender)
         assert (sender.attempts, len(sender.sent), loss.told) == ([1, 2], 1, [])
 
     async def test_what_is_refused_for_good_is_not_tried_again(self) -> None:
-        sender = NotingSender(CodeRefused("no such number"))
+        sender = NotingSender(SendingRefused("no such number"))
         assert (await deliver(sender)).told == [("no such number", 1)]
 
     async def test_after_the_last_attempt_it_is_given_up_and_told(self) -> None:
-        sender = NotingSender(*(CodeNotSent(f"busy {number}") for number in range(9)))
+        sender = NotingSender(*(NotSent(f"busy {number}") for number in range(9)))
         assert (await deliver(sender)).told == [("busy 2", 3)]
 
     async def test_a_code_that_would_come_too_late_is_given_up(self) -> None:
-        sender = NotingSender(CodeNotSent("come back later", retry_after_seconds=151))
+        sender = NotingSender(NotSent("come back later", retry_after_seconds=151))
         assert (await deliver(sender)).told == [("come back later", 1)]
 
     async def test_the_end_of_the_process_waits_for_codes_but_not_for_ever(self) -> None:
@@ -330,6 +331,19 @@ class TestDelivering:
                 delivery.hand_over(message(clock))
             with pytest.raises(Overloaded):
                 delivery.check(OtpChannel.SMS)
+
+    async def test_what_is_handed_over_beyond_all_bounds_is_lost_and_told(self) -> None:
+        class Hanging:
+            async def send(self, message: CodeMessage, *, attempt: int) -> None:
+                await asyncio.Event().wait()
+
+        clock, loss = TestClock(), Loss()
+        async with CodeDelivery(
+            {OtpChannel.SMS: Hanging()}, clock=clock, on_lost=loss, waiting_maximum=1, ending_seconds=0.0
+        ) as delivery:
+            for _ in range(3):
+                delivery.hand_over(message(clock))
+            assert (delivery.waiting, loss.told) == (2, [("Too many messages wait to be sent.", 0)])
 
     async def test_one_way_that_hangs_keeps_nobody_from_another(self) -> None:
         class Hanging:

@@ -108,6 +108,7 @@ class TestDefaults:
             ("tokens.refresh_lifetime", timedelta(days=7)),
             ("tokens.issuer", "ecommerce-api"),
             ("tokens.audience", "ecommerce-frontend"),
+            ("tokens.refresh_reuse_grace_seconds", 10),
             ("tokens.session_cache_seconds", 86_400),
             ("passwords.bcrypt_rounds", 12),
             ("accounts.api_key_prefix", "gm_"),

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from application.notifications.ports import Mail, MailFailed, MailNotAsked, MailOutage, MailRefused
-from application.otp.ports import CodeNotSent, CodeRefused
+from application.shared.courier import NotSent, SendingRefused
 from domain.otp.events import OtpChannel
 from infrastructure.mail.codes import MailCodeSender
 from infrastructure.mail.patient import PatientMailer
@@ -89,9 +89,9 @@ async def test_a_code_waits_as_long_as_the_way_out_is_left_alone() -> None:
     await fail(mailer, MailOutage, 5)
     settings = Settings.from_environment({"APP_ENV": "test"})
     sender = MailCodeSender(mailer, JinjaRenderer(settings.mail, settings.http), lambda: NOON)
-    with pytest.raises(CodeNotSent) as waits:
+    with pytest.raises(NotSent) as waits:
         await sender.send(message(channel=OtpChannel.EMAIL, destination="zebo@shop.test"), attempt=1)
-    assert not isinstance(waits.value, CodeRefused)
+    assert not isinstance(waits.value, SendingRefused)
     assert waits.value.retry_after_seconds == 30
 
 

@@ -53,6 +53,11 @@ VARIABLES: dict[Template, dict[str, Any]] = {
     Template.SELLER_APPROVED: {"name": "Jo", "email": "jo@example.com"},
     Template.SELLER_REJECTED: {"name": "Jo", "email": "jo@example.com", "reason": "No licence"},
     Template.ONE_TIME_CODE: {"code": "481516", "minutes": 5, "purpose": "reset"},
+    Template.EMAIL_VERIFICATION: {
+        "name": "Jo",
+        "verificationUrl": "https://bazaar.example/verify-email?token=abc",
+        "hours": 24,
+    },
 }
 
 SAYS: dict[Template, tuple[str, tuple[str, ...]]] = {
@@ -77,6 +82,10 @@ SAYS: dict[Template, tuple[str, tuple[str, ...]]] = {
     Template.ONE_TIME_CODE: (
         "Your code for Chorsu & Sons",
         ("481516", "5 minutes", "choose a new password"),
+    ),
+    Template.EMAIL_VERIFICATION: (
+        "Confirm your email address",
+        ("https://bazaar.example/verify-email?token=abc", "24 hours"),
     ),
 }
 
@@ -118,7 +127,53 @@ class TestEveryTemplate:
         assert "\r" not in words.subject
 
 
+SPOKEN = (Template.PASSWORD_RESET, Template.EMAIL_VERIFICATION, Template.ONE_TIME_CODE)
+"""Mails that are written in all languages of the house."""
+
+FACTS = {
+    Template.PASSWORD_RESET: ("https://bazaar.example/reset-password?token=abc", "10", "Jo"),
+    Template.EMAIL_VERIFICATION: ("https://bazaar.example/verify-email?token=abc", "24", "Jo"),
+    Template.ONE_TIME_CODE: ("481516", "5"),
+}
+
+
+@pytest.mark.parametrize("template", SPOKEN)
+@pytest.mark.parametrize(
+    ("language", "greeting", "question"),
+    [("uz", "Assalomu alaykum", "Savollaringiz"), ("ru", "Здравствуйте", "Есть вопросы?")],
+)
+class TestLanguages:
+    def test_says_the_same_as_in_english(
+        self, template: Template, language: str, greeting: str, question: str
+    ) -> None:
+        words = RENDERER.render(template, VARIABLES[template], language=language)
+        for each in (greeting, question, "help@bazaar.example", *FACTS[template]):
+            assert each in words.text
+            assert each in words.html
+        assert f'<html lang="{language}">' in words.html
+        assert not any(english in words.text for english in ("Hello", "Questions", "If it was not you"))
+        assert words.subject != SAYS[template][0]
+        assert "Subject" not in words.text
+
+    def test_lets_no_variable_write_html_or_lines_of_its_own(
+        self, template: Template, language: str, greeting: str, question: str
+    ) -> None:
+        nasty = "<script>alert(1)</script>\r\nBcc: x@example.com"
+        variables = {
+            name: nasty if isinstance(value, str) else value for name, value in VARIABLES[template].items()
+        }
+        words = RENDERER.render(template, variables, language=language)
+        assert "<script" not in words.html
+        assert "\nBcc" not in words.text + words.subject
+
+
 class TestWords:
+    @pytest.mark.parametrize("language", [None, "en", "fr", "../ru"])
+    def test_a_language_that_is_not_ours_is_english(self, language: str | None) -> None:
+        variables = VARIABLES[Template.PASSWORD_RESET]
+        words = RENDERER.render(Template.PASSWORD_RESET, variables, language=language)
+        assert words.subject == "Choose a new password"
+
     def test_a_link_that_is_no_web_address_is_left_out(self) -> None:
         variables = VARIABLES[Template.ORDER_SHIPPED] | {"trackingUrl": "javascript:alert(1)"}
         words = RENDERER.render(Template.ORDER_SHIPPED, variables)

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from application.otp.ports import CodeMessage, CodeNotSent, CodeRefused
+from application.otp.ports import CodeMessage
+from application.shared.courier import NotSent, SendingRefused
 from domain.otp.code import OneTimeCode
 from domain.otp.events import OtpChannel, OtpPurpose
 from infrastructure.sms.codes import TEXTS, SmsCodeSender, text_of
@@ -92,20 +93,20 @@ class TestSending:
     @pytest.mark.parametrize(
         ("reason", "kind"),
         [
-            (Reason.NUMBER, CodeRefused),
-            (Reason.TEXT, CodeRefused),
-            (Reason.BALANCE, CodeNotSent),
-            (Reason.UNKNOWN, CodeNotSent),
+            (Reason.NUMBER, SendingRefused),
+            (Reason.TEXT, SendingRefused),
+            (Reason.BALANCE, NotSent),
+            (Reason.UNKNOWN, NotSent),
         ],
     )
     async def test_a_failure_is_logged_and_told_on_without_the_code(
-        self, reason: Reason, kind: type[CodeNotSent]
+        self, reason: Reason, kind: type[NotSent]
     ) -> None:
         provider = FakeSms(failure("fake", reason, "400", retry_after_seconds=9))
-        with capture_logs() as logged, pytest.raises(CodeNotSent) as failed:
+        with capture_logs() as logged, pytest.raises(NotSent) as failed:
             await SmsCodeSender(provider, company_name="Shop").send(message(), attempt=1)
         assert type(failed.value) is kind
-        assert failed.value.retry_after_seconds == (None if kind is CodeRefused else 9)
+        assert failed.value.retry_after_seconds == (None if kind is SendingRefused else 9)
         (line,) = logged
         assert (line["event"], line["reason"]) == ("code_not_sent", reason)
         assert not any(secret in f"{line} {failed.value}" for secret in ("481516", PHONE))

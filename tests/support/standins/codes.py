@@ -3,8 +3,9 @@
 import hmac
 from datetime import datetime, timedelta
 
-from application.otp.ports import Checked, CodeMessage, CodeNotSent, Outcome
+from application.otp.ports import Checked, CodeMessage, Outcome
 from application.shared.command import Unavailable
+from application.shared.courier import NotSent
 from application.shared.ports import Clock
 from domain.otp.code import OneTimeCode
 from domain.otp.events import OtpPurpose
@@ -83,7 +84,7 @@ class InMemoryCodeVault:
 class NotingSender:
     """A way out that keeps what it was given; each of `failures` is raised once, in order, instead."""
 
-    def __init__(self, *failures: CodeNotSent) -> None:
+    def __init__(self, *failures: NotSent) -> None:
         self.sent: list[CodeMessage] = []
         self.attempts: list[int] = []
         self.failures = list(failures)
