@@ -1,7 +1,5 @@
 """What one API process is made of: opened in order, closed the other way round."""
 
-import hashlib
-import hmac
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,11 +8,9 @@ from uuid import UUID
 import msgspec
 from redis.asyncio import Redis
 
+from api.accounts.door import Door, open_door
 from api.context import Connection, application_of
 from api.services import HealthCheck, Standing
-from application.accounts.directory import ClaimedEmails
-from application.accounts.login import LogInService
-from application.accounts.registration import RegistrationService
 from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
 from application.payments.desk import PaymentDesk
@@ -28,7 +24,6 @@ from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.last_seen import LastSeen
 from infrastructure.reachable import mail_answers, nats_answers, object_store_answers
-from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
 from infrastructure.standing import ProgramsAtTheDoor, Standings
@@ -53,8 +48,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     new_id: NewId
     health_checks: Mapping[str, HealthCheck]
-    registration: RegistrationService
-    log_in: LogInService
+    door: Door
     gateways: GatewayRegistry
     payment_desk: PaymentDesk
     order_terms: OrderTerms
@@ -107,8 +101,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         if settings.redis_url is not None:
             redis = connect(settings.redis_url)
             stack.push_async_callback(redis.aclose)
-        passwords = PasswordHasher(pepper=settings.passwords.pepper, rounds=settings.passwords.bcrypt_rounds)
-        stack.callback(passwords.close)
+        door = await stack.enter_async_context(open_door(tools, commands=commands, store=store, redis=redis))
         reader = Reader(pool)
         gateways = tools.payment_gateways()
         kinds = kinds_by_name()
@@ -150,23 +143,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
             clock=tools.clock,
             new_id=tools.new_id,
             health_checks=health_checks(settings, pool, redis),
-            registration=RegistrationService(
-                passwords=passwords,
-                commands=commands,
-                clock=tools.clock,
-                new_id=tools.new_id,
-                session_lifetime=settings.tokens.refresh_lifetime,
-            ),
-            log_in=LogInService(
-                emails=ClaimedEmails(store),
-                credentials=store,
-                passwords=passwords,
-                identifier_hash=KeyedHash(settings),
-                commands=commands,
-                clock=tools.clock,
-                new_id=tools.new_id,
-                session_lifetime=settings.tokens.refresh_lifetime,
-            ),
+            door=door,
             catalogue=Catalogue(reader),
             catalogue_cache=CatalogueCache(
                 redis, settings.catalogue_cache_seconds, namespace=derived_key(settings, b"catalogue cache")
@@ -195,17 +172,6 @@ def token_issuer(settings: Settings, clock: Clock) -> TokenIssuer:
         previous_access_secrets=tokens.previous_access_secrets,
         previous_refresh_secrets=tokens.previous_refresh_secrets,
     )
-
-
-class KeyedHash:
-    """`IdentifierHash` under a key of the settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._key = derived_key(settings, b"identifiers")
-
-    def __call__(self, text: str) -> str:
-        """HMAC-SHA-256 in hex."""
-        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def health_checks(settings: Settings, pool: Pool, redis: Redis | None) -> dict[str, HealthCheck]:

@@ -38,6 +38,7 @@ from application.shared.command import (
     StoreUnavailable,
     Unavailable,
 )
+from domain.otp.refusals import OtpRateLimited
 from domain.shared.errors import (
     DomainError,
     InvalidInput,
@@ -175,7 +176,7 @@ def failure_of(error: Exception, path: str) -> Failure:
     match error:
         case InvalidInput():
             return _invalid(error.message, error.problems, details=error.details, code=error.code)
-        case TooManyRequests():
+        case TooManyRequests() | OtpRateLimited():
             return _refusal(error, ("retry-after", str(error.retry_after_seconds)))
         case NotAuthenticated():
             return _refusal(error, ("www-authenticate", 'Bearer realm="daftar"'))

@@ -6,6 +6,7 @@ one. An IPv6 customer has a whole /64 to ask from, so that counts as one address
 
 import ipaddress
 import re
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
@@ -26,6 +27,21 @@ _PUNCTUATION: Final = re.compile(r"[ ().\-]")
 
 UNLIMITED: Final = {"rate_limited": False}
 """`opt` of routes that are neither counted nor delayed: probes, and callbacks that providers send from few addresses."""
+
+
+class Attempt(StrEnum):
+    """What somebody tries who is not let in yet. Each is counted by itself, so that a new password, which is had by a code,
+    is of use to those who have just tried the old one too often.
+    """
+
+    SIGN_IN = "sign in"
+    """With a password, or with a new account."""
+
+    ASK = "ask"
+    """For a code or a link."""
+
+    PROVE = "prove"
+    """By a code or a link."""
 
 
 class Limits:
@@ -76,10 +92,12 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
         await limits.slowdown.hold(connection, verdict)
 
 
-async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> None:
-    """Count one attempt to sign in, register or get a code; to be called before any expensive work.
+async def limit_sign_ins(
+    request: Request[Any, Any, Any], identifier: str, attempt: Attempt = Attempt.SIGN_IN
+) -> None:
+    """Count one attempt; to be called before any expensive work.
 
-    `identifier` is the email or phone that is named: guessing one account from one address costs, and nobody else behind
+    `identifier` is the email, phone or token that is named: guessing one account from one address costs, and nobody else behind
     that address is locked out by it. One account from many addresses is for `api.guessing`.
 
     Raises:
@@ -89,7 +107,7 @@ async def limit_sign_ins(request: Request[Any, Any, Any], identifier: str) -> No
     if not limits.enabled:
         return
     address = network_of(context_of(request).client_address)
-    partition = f"{address} {one_spelling(identifier)}"
+    partition = f"{attempt.value} {address} {one_spelling(identifier)}"
     _apply(request, await limits.counters.take(limits.authentication, partition))
 
 

@@ -3,6 +3,8 @@
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from api.security import AccountGone
 from application.accounts.handlers import KINDS
 from application.shared.store import EventStore
@@ -11,14 +13,21 @@ from domain.accounts.account import Account
 _ACCOUNT: Final = next(kind for kind in KINDS if kind.state is Account)
 
 
-async def current_account(store: EventStore, account_id: UUID) -> Account:
+class Current(msgspec.Struct, frozen=True):
+    """An account, and the version of its stream."""
+
+    account: Account
+    version: int
+
+
+async def current_account(store: EventStore, account_id: UUID) -> Current:
     """The account, not a read model's view of a while ago.
 
     Raises:
         AccountGone: there is none.
         StoreUnavailable: the log is away.
     """
-    state = (await store.load({account_id: _ACCOUNT}))[account_id].state
-    if not isinstance(state, Account):
+    slot = (await store.load({account_id: _ACCOUNT}))[account_id]
+    if not isinstance(slot.state, Account):
         raise AccountGone("This account does not exist any more.")
-    return state
+    return Current(slot.state, slot.version)

@@ -14,8 +14,11 @@ from infrastructure.security.passwords import PasswordHasherBusy
 _SENTENCES = {
     "REGISTRATION_FAILED": "The account could not be registered. The error was recorded.",
     "LOGIN_FAILED": "Signing in failed. The error was recorded.",
+    "TOKEN_REFRESH_FAILED": "The session could not be prolonged. The error was recorded.",
     "LOGOUT_FAILED": "Signing out failed. The error was recorded.",
     "USER_FETCH_FAILED": "The account could not be read. The error was recorded.",
+    "PROFILE_UPDATE_FAILED": "The profile could not be changed. The error was recorded.",
+    "PASSWORD_CHANGE_FAILED": "The password could not be changed. The error was recorded.",
 }
 
 

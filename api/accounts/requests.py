@@ -1,15 +1,17 @@
-"""What people send to sign up and in. Nothing of it is ever shown when a request is printed."""
+"""What people send at the door, and about themselves. Nothing of it is ever shown when a request is printed."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from api.envelope import RequestBody
 from domain.accounts.account import REASON_CHARACTERS_MAXIMUM
 from domain.accounts.email import EMAIL_CHARACTERS_MAXIMUM, EMAIL_CHARACTERS_MINIMUM
 from domain.accounts.name import NAME_CHARACTERS_MAXIMUM, NAME_CHARACTERS_MINIMUM
 from domain.accounts.password import PASSWORD_CHARACTERS_MAXIMUM, PASSWORD_CHARACTERS_MINIMUM
+from domain.accounts.profile import URL_CHARACTERS_MAXIMUM
+from infrastructure.security.tokens import TOKEN_CHARACTERS_MAXIMUM
 
 # Generous bounds, so that nobody fills the memory: what a value must be is for the domain to say, in its own words.
 _Text = Annotated[str, Meta(max_length=1000)]
@@ -33,6 +35,21 @@ _NAME: Final = {
 }
 _PHONE: Final = {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$", "examples": ["+998901234567"]}
 _PASSWORD: Final = {"minLength": PASSWORD_CHARACTERS_MINIMUM, "maxLength": PASSWORD_CHARACTERS_MAXIMUM}
+
+
+_TOKEN: Final = {"pattern": "^[0-9a-f]{64}$", "examples": ["5e" * 32]}
+_AVATAR: Final = {
+    "type": "string",
+    "pattern": r"^https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?:/[!-~]*)?$",
+    "maxLength": URL_CHARACTERS_MAXIMUM,
+    "examples": ["https://example.uz/zebo.png"],
+}
+
+_CODE: Final = {"pattern": "^[0-9]{6}$", "examples": ["481516"]}
+
+MailedToken = Annotated[
+    str, Meta(max_length=1000, description="From the link that was mailed, or from `verify-forgot-otp`")
+]
 
 
 class _Discreet(RequestBody, frozen=True, kw_only=True):
@@ -73,6 +90,147 @@ class LogInRequest(_Discreet, frozen=True, kw_only=True):
 
     email: Email
     password: Password
+
+
+class SignUpRequest(_Discreet, frozen=True, kw_only=True):
+    """A new account of an influencer or a salon, who accept the terms."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "email": _EMAIL,
+            "password": _PASSWORD,
+            "name": _NAME,
+            "termsAccepted": {"enum": [True]},
+        }
+    }
+
+    name: _Text
+    email: Email
+    password: Password
+    terms_accepted: bool
+
+
+class EmailRequest(_Discreet, frozen=True, kw_only=True):
+    """To whom something shall be mailed."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"email": _EMAIL}}
+
+    email: Email
+
+
+class EmailCodeRequest(_Discreet, frozen=True, kw_only=True):
+    """A code, and the address that it was mailed to."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"email": _EMAIL, "otp": _CODE}}
+
+    email: Email
+    otp: _Text
+
+
+class PhoneRequest(_Discreet, frozen=True, kw_only=True):
+    """Where a code shall be sent: an international number, as in +998901234567."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"phone": _PHONE}}
+
+    phone: _Text
+
+
+class PhoneCodeRequest(_Discreet, frozen=True, kw_only=True):
+    """A code, and the phone that it was sent to."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"phone": _PHONE, "otp": _CODE}}
+
+    phone: _Text
+    otp: _Text
+
+
+class PhoneSignInRequest(PhoneCodeRequest, frozen=True, kw_only=True):
+    """The same, to sign in by it; `name` is that of a new account, if the phone has none."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "phone": _PHONE,
+            "otp": _CODE,
+            "name": {"anyOf": [{"type": "string", **_NAME}, {"type": "null"}]},
+        }
+    }
+
+    name: _Text | None = None
+
+
+class VerifyEmailRequest(_Discreet, frozen=True, kw_only=True):
+    """What the link in the mail brought."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"token": _TOKEN}}
+
+    token: MailedToken
+
+
+class RefreshRequest(_Discreet, frozen=True, kw_only=True):
+    """The refresh token of a session."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "required": ["refreshToken"],
+        "properties": {
+            "refreshToken": {
+                "anyOf": [{"type": "string", "minLength": 1, "maxLength": TOKEN_CHARACTERS_MAXIMUM}]
+            }
+        },
+    }
+
+    refresh_token: Annotated[str, Meta(max_length=TOKEN_CHARACTERS_MAXIMUM)] | None = None
+
+
+class LogOutRequest(RequestBody, frozen=True, kw_only=True):
+    """Whether all sessions of the account shall end, or only this one."""
+
+    all_sessions: bool = False
+
+
+# --- passwords ------------------------------------------------------------------------------------------------
+
+
+class ChangePasswordRequest(_Discreet, frozen=True, kw_only=True):
+    """The old password and the new one."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"newPassword": _PASSWORD}}
+
+    current_password: Password
+    new_password: Password
+
+
+class ForgotPasswordRequest(EmailRequest, frozen=True, kw_only=True):
+    """Whose password was forgotten, and whether they want a link or a code to type (`otp`)."""
+
+    channel: Literal["link", "otp"] = "link"
+
+
+class ResetPasswordRequest(_Discreet, frozen=True, kw_only=True):
+    """A new password, and the token that lets it be set."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {"properties": {"token": _TOKEN, "password": _PASSWORD}}
+
+    token: MailedToken
+    password: Password
+
+
+# --- profile and administration -------------------------------------------------------------------------------
+
+
+class UpdateProfileRequest(_Discreet, frozen=True, kw_only=True):
+    """What is new about oneself; what is left out stays, and null takes picture or phone away."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "name": _NAME,
+            "avatarUrl": {"anyOf": [_AVATAR, {"type": "null"}]},
+            "phone": {"anyOf": [_PHONE, {"type": "null"}]},
+        }
+    }
+
+    name: _Text | UnsetType = UNSET
+    avatar_url: Annotated[str, Meta(max_length=4000)] | UnsetType | None = UNSET
+    phone: _Text | UnsetType | None = UNSET
 
 
 class RejectSellerRequest(RequestBody, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from api.envelope import ResponseBody, Timestamp, timestamp
-from application.accounts.results import Registered, SellerDecision, SignedIn
+from application.accounts.results import Registered, ResetTicket, SellerDecision, SignedIn
 from domain.accounts.account import Account
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from projections.accounts import account_questions as directory
@@ -96,6 +96,103 @@ class RegisteredView(ResponseBody, frozen=True, kw_only=True):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         """As `repr`, for tracebacks that show the values of variables."""
         return [("user", self.user)]
+
+
+class SignedUpView(ResponseBody, frozen=True, kw_only=True):
+    """A new account whose owner verifies the email address before signing in."""
+
+    user_id: UUID
+    email: str
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return f"SignedUpView(user_id={self.user_id})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("user_id", self.user_id)]
+
+
+class TokensView(ResponseBody, frozen=True, kw_only=True):
+    """The pair by which a session goes on. The refresh token that it was had by is good no more."""
+
+    access_token: Token
+    refresh_token: Token
+    expires_in: ExpiresIn
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme (RFC 6750)
+
+    def __repr__(self) -> str:
+        """Without the tokens."""
+        return "TokensView(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return []
+
+
+class CodeSentView(ResponseBody, frozen=True, kw_only=True):
+    """A code is on its way."""
+
+    expires_at: Timestamp
+
+
+class ResetTicketView(ResponseBody, frozen=True, kw_only=True):
+    """The code was right: `resetToken` lets one new password be set, until `expiresAt`."""
+
+    reset_token: Annotated[str, msgspec.Meta(description="For `POST /auth/reset-password`, once")]
+    expires_at: Timestamp
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"ResetTicketView(expires_at={self.expires_at})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("expires_at", self.expires_at)]
+
+    @classmethod
+    def of(cls, ticket: ResetTicket) -> "ResetTicketView":
+        """Give a ticket to its owner."""
+        return cls(reset_token=ticket.token, expires_at=timestamp(ticket.expires_at))
+
+
+class OwnProfileView(ResponseBody, frozen=True, kw_only=True):
+    """An account with all that its owner says of themselves, and what of it they have proved."""
+
+    id: UUID
+    email: str | None
+    email_verified: bool
+    name: str | None
+    phone: str | None
+    phone_verified: Annotated[bool, msgspec.Meta(description="Whether one can sign in by the phone")]
+    avatar_url: str | None
+    role: Role
+    status: AccountStatus
+    kind: AccountKind
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return f"OwnProfileView(id={self.id})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("id", self.id)]
+
+    @classmethod
+    def of(cls, account: Account) -> "OwnProfileView":
+        """Show an account to its owner."""
+        return cls(
+            id=account.account_id,
+            email=account.email,
+            email_verified=account.email_verified,
+            name=account.name,
+            phone=account.phone,
+            phone_verified=account.phone is not None and account.phone == account.verified_phone,
+            avatar_url=account.avatar_url,
+            role=account.role,
+            status=account.status,
+            kind=account.kind,
+        )
 
 
 class SellerDecisionView(ResponseBody, frozen=True, kw_only=True):

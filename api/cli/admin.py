@@ -69,5 +69,7 @@ def _read_password(*, from_stdin: bool) -> str:
 
 async def _create(tools: Machinery, email: str, password: str, name: str) -> SuperAdmin:
     async with open_services(tools) as services:
-        done = await services.registration.bootstrap_super_admin(email=email, password=password, name=name)
+        done = await services.door.registration.bootstrap_super_admin(
+            email=email, password=password, name=name
+        )
     return done.result

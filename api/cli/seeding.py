@@ -94,7 +94,7 @@ async def bootstrap_super_admin(tools: Machinery) -> None:
         return
     async with open_services(tools) as services:
         try:
-            done = await services.registration.bootstrap_super_admin(
+            done = await services.door.registration.bootstrap_super_admin(
                 email=accounts.super_admin_email, password=accounts.super_admin_password.reveal()
             )
         except (UserExists, InvalidInput) as refusal:
@@ -198,7 +198,9 @@ class _Seeder:
         if configured.super_admin_email is not None and configured.super_admin_password is not None:
             email, password = configured.super_admin_email, configured.super_admin_password.reveal()
         try:
-            done = await self._services.registration.bootstrap_super_admin(email=email, password=password)
+            done = await self._services.door.registration.bootstrap_super_admin(
+                email=email, password=password
+            )
         except (UserExists, InvalidInput) as refusal:
             raise DemoRefused(f"The demo needs a super admin. {refusal.message}") from refusal
         return done.result.account_id, done.result.created
@@ -207,7 +209,7 @@ class _Seeder:
         holder = await self._emails.holder_of_email(person.email)
         if holder is not None:
             return holder, False
-        done = await self._services.registration.register(
+        done = await self._services.door.registration.register(
             kind=person.kind,
             email=person.email,
             password=DEMO_PASSWORD,

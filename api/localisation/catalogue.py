@@ -12,6 +12,17 @@ class Notice(StrEnum):
     WELCOME = "welcome"
     APPLICATION_WAITS = "application_waits"
     SIGNED_OUT = "signed_out"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
+    CODE_TO_ENTER = "code_to_enter"
+    LINK_TO_FOLLOW = "link_to_follow"
+    CODE_MAYBE_MAILED = "code_maybe_mailed"
+    LINK_MAYBE_MAILED = "link_maybe_mailed"
+    CODE_SENT = "code_sent"
+    EMAIL_VERIFIED = "email_verified"
+    PHONE_VERIFIED = "phone_verified"
+    CODE_ACCEPTED = "code_accepted"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a sentence
+    PASSWORD_SET = "password_set"  # noqa: S105 - the name of a sentence
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):

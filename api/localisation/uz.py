@@ -10,6 +10,17 @@ UZBEK: Final = Catalogue(
         Notice.WELCOME: "Xush kelibsiz.",
         Notice.APPLICATION_WAITS: "Arizangiz tasdiqlanishini kutmoqda. Natijani elektron pochta orqali xabar qilamiz.",
         Notice.SIGNED_OUT: "Tizimdan chiqdingiz.",
+        Notice.SIGNED_OUT_EVERYWHERE: "Barcha qurilmalarda tizimdan chiqdingiz.",
+        Notice.CODE_TO_ENTER: "Pochtangizga kod yuboramiz. Manzilingizni tasdiqlash uchun uni kiriting, soʻng tizimga kiring.",
+        Notice.LINK_TO_FOLLOW: "Pochtangizga havola yuboramiz. Manzilingizni tasdiqlash uchun uni oching, soʻng tizimga kiring.",
+        Notice.CODE_MAYBE_MAILED: "Agar bu manzilda kod kutayotgan hisob boʻlsa, kod yoʻlda.",
+        Notice.LINK_MAYBE_MAILED: "Agar bu manzilda havola kutayotgan hisob boʻlsa, havola yoʻlda.",
+        Notice.CODE_SENT: "Kod yoʻlda.",
+        Notice.EMAIL_VERIFIED: "Elektron pochta manzilingiz tasdiqlandi.",
+        Notice.PHONE_VERIFIED: "Telefoningiz tasdiqlandi. Endi u orqali kirishingiz mumkin.",
+        Notice.CODE_ACCEPTED: "10 daqiqa ichida yangi parol tanlang.",
+        Notice.PASSWORD_CHANGED: "Parolingiz oʻzgartirildi. Boshqa barcha seanslar yopildi.",
+        Notice.PASSWORD_SET: "Parolingiz oʻzgartirildi. U bilan tizimga kiring.",
     },
     codes={
         # 400

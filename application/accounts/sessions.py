@@ -123,8 +123,11 @@ def revoke_session(command: RevokeSession, unit: Unit) -> Session:
 
 
 def log_out_everywhere(command: LogOutEverywhere, unit: Unit) -> AccountOutcome:
-    """End all sessions of the caller."""
+    """End all sessions of the caller. A session that is over ends no others: its tokens may be in other hands."""
     account = acting_account(unit)
+    session = None if unit.caller.session_id is None else unit.find(Session, unit.caller.session_id)
+    if session is not None and session.is_over(unit.now):
+        return outcome_of(account)
     ended = end_sessions(unit, account, SessionEnding.ALL_SESSIONS)
     return outcome_of(account, ended_sessions=ended)
 

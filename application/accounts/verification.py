@@ -15,7 +15,14 @@ from application.accounts.commands import (
 from application.accounts.links import Links
 from application.accounts.mailboxes import Mailboxes
 from application.accounts.opening import as_owner
-from application.accounts.ports import Codes, Credentials, IdentifierHash, KnownAccounts, LinkPurpose
+from application.accounts.ports import (
+    CodeOnItsWay,
+    Codes,
+    Credentials,
+    IdentifierHash,
+    KnownAccounts,
+    LinkPurpose,
+)
 from application.accounts.results import AccountOutcome
 from application.accounts.tickets import EMAIL_VERIFICATION, read_ticket, token_digest
 from application.shared.caller import Caller
@@ -139,7 +146,7 @@ class VerificationService:
 
     # --- phones --------------------------------------------------------------------------------------------
 
-    async def request_phone_code(self, *, phone: str, caller: Caller, language: str = "en") -> None:
+    async def request_phone_code(self, *, phone: str, caller: Caller, language: str = "en") -> CodeOnItsWay:
         """Send a code to a phone that the caller, who is signed in, wants to sign in by.
 
         Raises:
@@ -147,7 +154,7 @@ class VerificationService:
             NotAuthenticated: nobody is signed in.
             OtpRateLimited, Unavailable: see `application.otp`.
         """
-        await self._codes.request(
+        return await self._codes.request(
             purpose=OtpPurpose.SIGNUP,
             channel=OtpChannel.SMS,
             destination=normalise_phone(phone),

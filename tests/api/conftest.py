@@ -1,6 +1,7 @@
 """The real application over ASGI, on real servers: nothing between the test and the routes but the network."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +39,7 @@ class Person:
 
 
 @pytest.fixture
-def environment(urls: ServiceUrls, database_url: str) -> dict[str, str]:
+def environment(urls: ServiceUrls, database_url: str, tmp_path: Path) -> dict[str, str]:
     """Settings of the application under test; change them before asking for `client`."""
     return {
         **urls.as_environment(),
@@ -46,6 +47,9 @@ def environment(urls: ServiceUrls, database_url: str) -> dict[str, str]:
         "APP_ENV": "test",
         "BCRYPT_ROUNDS": "4",
         "RATE_LIMIT_ENABLED": "false",
+        # All tests ask for codes from one address.
+        "OTP_MAX_REQUESTS_PER_ADDRESS": "100000",
+        "DAFTAR_DATA_DIR": str(tmp_path),
         "DB_POOL_MIN": "1",
         "DB_POOL_MAX": "8",
         "SUPER_ADMIN_EMAIL": ADMIN_EMAIL,

@@ -135,7 +135,7 @@ class TestRegistering:
         async def stumble(**_: object) -> None:
             raise ZeroDivisionError("inside")
 
-        monkeypatch.setattr(services.registration, "register", stumble)
+        monkeypatch.setattr(services.door.registration, "register", stumble)
 
         broken = await register(client)
 
@@ -148,7 +148,7 @@ class TestRegistering:
         async def crowded(**_: object) -> None:
             raise PasswordHasherBusy("Too many passwords are being checked; try again shortly.")
 
-        monkeypatch.setattr(services.registration, "register", crowded)
+        monkeypatch.setattr(services.door.registration, "register", crowded)
 
         answer = await register(client)
 
@@ -228,7 +228,7 @@ class TestSigningIn:
         async def stumble(**_: object) -> None:
             raise ZeroDivisionError("inside")
 
-        monkeypatch.setattr(services.log_in, "log_in", stumble)
+        monkeypatch.setattr(services.door.log_in, "log_in", stumble)
 
         broken = await client.post("/auth/login", json={"email": "zebo@example.uz", "password": PASSWORD})
 
@@ -251,7 +251,7 @@ class TestGuessing:
         async def unreachable(**_: object) -> None:
             raise AssertionError("the password must not be looked at any more")
 
-        monkeypatch.setattr(services.log_in, "log_in", unreachable)
+        monkeypatch.setattr(services.door.log_in, "log_in", unreachable)
         answer = await client.post("/auth/login", json={**wrong, "email": "ZEBO@example.uz"})
 
         assert (answer.status_code, code_of(answer)) == (429, "RATE_LIMIT_EXCEEDED")

@@ -12,7 +12,7 @@ from tests.api.conftest import PASSWORD, SignUp
 pytestmark = pytest.mark.services
 
 ZEBO: dict[str, Any] = {"email": "zebo@example.uz", "password": PASSWORD, "name": "Zebo Karimova"}
-SECRETS = ("zebo", "karimova", "example.uz", PASSWORD, "eyJ")
+SECRETS = ("zebo", "karimova", PASSWORD, "eyJ")
 
 
 def named(lines: list[MutableMapping[str, Any]], *events: str) -> list[MutableMapping[str, Any]]:

@@ -20,7 +20,7 @@ PASSWORD = "a quiet teapot"
 
 async def role_of(tools: Machinery, email: str, password: str) -> Role:
     async with open_services(tools) as services:
-        done = await services.log_in.log_in(email=email, password=password, caller=Caller())
+        done = await services.door.log_in.log_in(email=email, password=password, caller=Caller())
     role: Role = done.result.role
     return role
 

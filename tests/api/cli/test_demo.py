@@ -87,7 +87,7 @@ class TestSeeding:
         await seed_demo(tools)
         async with open_services(tools) as services:
             for email in (ADMIN_EMAIL, CUSTOMER.email, *(seller.email for seller in SELLERS)):
-                done = await services.log_in.log_in(email=email, password=DEMO_PASSWORD, caller=Caller())
+                done = await services.door.log_in.log_in(email=email, password=DEMO_PASSWORD, caller=Caller())
                 assert done.result.email == email
 
     async def test_what_an_interrupted_demo_lacks_is_added(self, tools: Machinery) -> None:
@@ -138,7 +138,7 @@ class TestSeeding:
 
 
 async def register(services: AppServices, email: str) -> UUID:
-    done = await services.registration.register(
+    done = await services.door.registration.register(
         kind=AccountKind.SELLER,
         email=email,
         password="a password of their own",
@@ -165,7 +165,7 @@ class TestSuperAdmin:
         await bootstrap_super_admin(tools)
         assert head(tools) == after_first > 0
         async with open_services(tools) as services:
-            done = await services.log_in.log_in(
+            done = await services.door.log_in.log_in(
                 email="owner@example.uz", password="a quiet teapot", caller=Caller()
             )
         assert done.result.role is Role.SUPER_ADMIN
@@ -184,7 +184,7 @@ class TestSuperAdmin:
         await bootstrap_super_admin(tools)
         async with open_services(tools) as services:
             with pytest.raises(InvalidCredentials):
-                await services.log_in.log_in(
+                await services.door.log_in.log_in(
                     email="own@example.uz", password="a quiet teapot", caller=Caller()
                 )
 
