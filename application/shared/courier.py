@@ -6,7 +6,7 @@ broker, and why no secret ever lies in one (requirements ES-18, NTF-15).
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
@@ -19,6 +19,9 @@ WAITING_MAXIMUM: Final = 1_000
 AT_ONCE: Final = 32
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
 """Between attempts, unless the other side names a time."""
+
+HEAD_START_SECONDS: Final = 0.1
+"""How long the answer to the request has to be on its way before its message is."""
 
 ENDING_SECONDS: Final = 3.0
 """How long messages that are under way are waited for when the process ends."""
@@ -98,6 +101,7 @@ class Courier(AbstractAsyncContextManager[Any], Generic[M]):
         self._waiting_maximum = waiting_maximum
         self._turns = asyncio.Semaphore(at_once)
         self._ending_seconds = ending_seconds
+        self._ending = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -113,6 +117,7 @@ class Courier(AbstractAsyncContextManager[Any], Generic[M]):
 
     async def aclose(self) -> None:
         """Wait for what is under way, for a while; what is late then is lost."""
+        self._ending.set()
         under_way = set(self._under_way)
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=self._ending_seconds)
@@ -145,22 +150,30 @@ class Courier(AbstractAsyncContextManager[Any], Generic[M]):
 
     async def _deliver(self, message: M) -> None:
         attempt = 0
-        while True:
-            attempt += 1
-            try:
-                async with self._turns:
-                    await self._sender.send(message, attempt=attempt)
-            except NotSent as failure:
-                pause = self._pause(message, failure, attempt)
-                if pause is None:
-                    self._on_lost(message, failure, attempt)
+        try:
+            await self._let_the_answer_go()
+            while True:
+                attempt += 1
+                try:
+                    async with self._turns:
+                        await self._sender.send(message, attempt=attempt)
+                except NotSent as failure:
+                    pause = self._pause(message, failure, attempt)
+                    if pause is None:
+                        self._on_lost(message, failure, attempt)
+                        return
+                else:
                     return
-            except asyncio.CancelledError:
-                self._on_lost(message, NotSent("The process ended."), attempt)
-                raise
-            else:
-                return
-            await asyncio.sleep(pause)
+                await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            self._on_lost(message, NotSent("The process ended."), attempt)
+            raise
+
+    async def _let_the_answer_go(self) -> None:
+        """Wait a moment, unless the process ends: what sending costs must not be seen in the time that an answer takes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEAD_START_SECONDS):
+                await self._ending.wait()
 
     def _pause(self, message: M, failure: NotSent, attempt: int) -> float | None:
         """How long to wait before the next attempt; `None`: give up, for it is in vain, or would come too late."""
