@@ -55,6 +55,8 @@ _ANY_BODY: Final = {
 NOT_A_QUERY: Final = {"query": False}
 """`opt` of routes that read no read model, so that waiting for a position means nothing to them."""
 
+NEEDS_BODY: Final = {"needs_body": True}
+"""`opt` of routes that can go without a body only to say, by a code of their own, that it is missing."""
 _CODE: Final = re.compile(r"`([A-Z][A-Z0-9_]*)`")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _CONTROL: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
@@ -353,6 +355,9 @@ def _complete_body(operation: dict[str, Any], handler: HTTPRouteHandler, codes: 
         operation["requestBody"] = _ANY_BODY
     elif "requestBody" not in operation:
         return
+    elif handler.opt.get("needs_body"):
+        schema = operation["requestBody"]["content"][JSON]["schema"]
+        schema["oneOf"] = [each for each in schema["oneOf"] if each.get("type") != "null"]
     elif handler.parsed_fn_signature.parameters["data"].has_default:
         operation["requestBody"]["required"] = False
     codes.setdefault(413, []).append("PAYLOAD_TOO_LARGE")

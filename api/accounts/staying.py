@@ -15,7 +15,7 @@ from api.context import context_of
 from api.envelope import Envelope, Meta, envelope
 from api.localisation.catalogue import Notice
 from api.localisation.languages import catalogue_for
-from api.openapi import NOT_A_COMMAND, errors
+from api.openapi import NEEDS_BODY, NOT_A_COMMAND, errors
 from api.security import EVEN_WHEN_SIGNED_OUT, InvalidToken
 from api.submission import recorded, submit
 from application.accounts.commands import LogOut, LogOutEverywhere
@@ -47,7 +47,7 @@ class StayingController(Controller):
         "/refresh",
         status_code=200,
         summary="Go on with a new pair of tokens",
-        opt=NOT_A_COMMAND,
+        opt={**NOT_A_COMMAND, **NEEDS_BODY},
         responses=errors(
             "REFRESH_TOKEN_REQUIRED",
             "INVALID_REFRESH_TOKEN",

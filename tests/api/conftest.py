@@ -17,6 +17,7 @@ from infrastructure.embedded.services import ServiceUrls
 from infrastructure.roles import bring_schema_up_to_date
 from infrastructure.settings import Settings
 from projections.shared.runner import ProjectionRunner
+from tests.api.accounts.mailbox import Mailbox
 
 PASSWORD = "correct horse battery staple"
 ADMIN_EMAIL = "admin@example.uz"
@@ -79,6 +80,13 @@ async def client(services: AppServices) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(app=testing.app, raise_app_exceptions=False)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://daftar.test/api/v1") as opened:
             yield opened
+
+
+@pytest.fixture
+def mailbox(urls: ServiceUrls, tmp_path: Path) -> Mailbox:
+    """What came by mail, and on phones."""
+    assert urls.mail_folder is not None
+    return Mailbox(urls.mail_folder, tmp_path / "sms")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[impor
 from api.assembly import AppServices
 from application.payouts.commands import AccrueEarnings
 from application.shared.caller import SYSTEM
+from tests.api.accounts.mailbox import Mailbox, a_phone, an_address
 from tests.api.asking import NOBODY, after, data_of, refusal
 from tests.api.conftest import PASSWORD, Person, Settle, SignUp, log_in
 from tests.api.orders.trade import place, play, put_on_sale, wish
@@ -105,9 +106,12 @@ async def test_a_whole_purchase_answers_as_documented(
     sign_up: SignUp,
     admin: Person,
     settle: Settle,
+    mailbox: Mailbox,
 ) -> None:
     seller, buyer = await sign_up("seller"), await sign_up("customer")
     await _look_at_the_house(client, admin, settle)
+    await _come_and_go(client, mailbox)
+    await _prove_who_one_is(client, mailbox)
     await _decide_on_sellers(client, admin, settle)
     shelf = await _put_goods_on_the_shelf(client, admin, seller, settle)
     paid = await _buy_from_the_cart(client, buyer, shelf, settle)
@@ -186,6 +190,47 @@ async def _look_at_the_house(client: httpx.AsyncClient, admin: Person, settle: S
     data_of(await client.get("/payments/methods"))
     await settle()
     data_of(await client.get("/admin/projections", headers=admin.headers))
+
+
+async def _come_and_go(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    for kind in ("influencer", "salon"):
+        email = an_address()
+        body = {"email": email, "password": PASSWORD, "name": "Zebo", "termsAccepted": True}
+        data_of(await client.post(f"/auth/signup/{kind}", json=body), 201)
+    data_of(await client.post("/auth/resend-otp", json={"email": email}))
+    shown = {"email": email, "otp": await mailbox.code_for(email, 2)}
+    data_of(await client.post("/auth/verify-otp", json=shown))
+    data_of(await client.post("/auth/forgot-password", json={"email": email, "channel": "otp"}))
+    await mailbox.code_for(email, 3)
+    data_of(await client.post("/auth/resend-forgot-otp", json={"email": email}))
+    shown = {"email": email, "otp": await mailbox.code_for(email, 4)}
+    ticket = data_of(await client.post("/auth/verify-forgot-otp", json=shown))["resetToken"]
+    data_of(await client.post("/auth/reset-password", json={"token": ticket, "password": PASSWORD}))
+    signed_in = data_of(await client.post("/auth/login", json={"email": email, "password": PASSWORD}))
+    again = {"refreshToken": signed_in["refreshToken"]}
+    data_of(await client.post("/auth/refresh", json=again))
+
+
+async def _prove_who_one_is(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
+    email, phone = an_address(), a_phone()
+    body = {"email": email, "password": PASSWORD, "name": "Zebo"}
+    signed_in = data_of(await client.post("/auth/register", json=body), 201)
+    bearer = {"Authorization": f"Bearer {signed_in['accessToken']}"}
+    await mailbox.token_for(email, "email-verification")
+    data_of(await client.post("/auth/resend-verification", json={"email": email}))
+    token = await mailbox.token_for(email, "email-verification", 2)
+    data_of(await client.post("/auth/verify-email", json={"token": token}))
+    change = {"currentPassword": PASSWORD, "newPassword": "a new and better password"}
+    data_of(await client.post("/auth/change-password", json=change, headers=bearer))
+    profile = {"name": "Zebo K.", "avatarUrl": "https://example.uz/zebo.png"}
+    data_of(await client.put("/profile/me", json=profile, headers=bearer))
+    data_of(await client.get("/profile/me", headers=bearer))
+    data_of(await client.post("/profile/me/phone/send-code", json={"phone": phone}, headers=bearer))
+    shown = {"phone": phone, "otp": await mailbox.code_on(phone)}
+    data_of(await client.post("/profile/me/phone/verify", json=shown, headers=bearer))
+    data_of(await client.post("/auth/otp/send", json={"phone": phone}))
+    shown = {"phone": phone, "otp": await mailbox.code_on(phone, 2)}
+    data_of(await client.post("/auth/otp/verify", json=shown))
 
 
 async def _decide_on_sellers(client: httpx.AsyncClient, admin: Person, settle: Settle) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from infrastructure.embedded.services import ServiceUrls
 from tests.api.fuzzing.campaign import Effort, Outcome, document_of, fuzz, open_to
-from tests.api.fuzzing.world import populate
+from tests.api.fuzzing.world import environment_for, mailbox_of, populate
 from tests.journeys.shop import open_shop
-from tests.support.running import environment_of, running
+from tests.support.running import running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -18,10 +18,10 @@ EFFORT = Effort(seed=1, examples=4)
 async def test_what_the_document_says_is_what_happens(
     urls: ServiceUrls, database_url: str, tmp_path: Path
 ) -> None:
-    environment = environment_of(urls.as_environment(), database_url, JWT_EXPIRES_IN="12h")
-    async with running(environment, tmp_path) as daftar:
+    house = tmp_path / "house"
+    async with running(environment_for(urls, database_url, house), tmp_path) as daftar:
         async with open_shop(daftar) as shop:
-            world = await populate(shop)
+            world = await populate(shop, mailbox_of(urls, house))
             await shop.caught_up()
         outcomes = await fuzz(world, tmp_path, EFFORT)
         document = await document_of(daftar.url)

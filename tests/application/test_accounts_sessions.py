@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from application.accounts.commands import (
@@ -210,8 +211,18 @@ class TestEnding:
         assert owner.session_id is not None
         await house.ask(LogOut(session_id=owner.session_id), owner)
         other = (await house.log_in()).result
-        done = await house.ask(LogOutEverywhere(), owner)
+        done = await house.ask(
+            LogOutEverywhere(), msgspec.structs.replace(owner, session_id=other.session_id)
+        )
         assert done.result.ended_sessions == (other.session_id,)
+
+    async def test_a_session_that_is_over_ends_no_others(self, house: House) -> None:
+        owner = await house.owner()
+        assert owner.session_id is not None
+        await house.ask(LogOut(session_id=owner.session_id), owner)
+        other = (await house.log_in()).result
+        assert await house.events_of(house.ask(LogOutEverywhere(), owner)) == []
+        assert house.open_sessions(owner.actor_id) == {other.session_id}
 
     async def test_a_session_that_opens_meanwhile_ends_too_or_comes_after(self, house: House) -> None:
         owner = await house.owner()

@@ -87,7 +87,7 @@ async def test_a_nats_that_comes_back_empty_gets_the_whole_log_again_and_nobody_
             message = await broker.jetstream.get_msg(names.events, seq=sequence)
             ids.append((message.headers or {})["Nats-Msg-Id"])
     assert ids == [str(position) for position in range(1, shop.position + 1)]
-    assert len(market.mailbox.mails()) == mails + 2  # a welcome and a confirmation
+    assert len(market.mailbox.mails()) == mails + 3  # a link, a welcome and a confirmation
     await market.until_well(2.0)
 
 

@@ -172,6 +172,8 @@ async def everybody_got_their_mails_once(
     company = "Welcome to"
     await mailbox.until_all_have_come(
         {
+            (seller.email, "Confirm your email address"),
+            (customer.email, "Confirm your email address"),
             (seller.email, "Your seller account is approved"),
             (customer.email, f"Order {number} is confirmed"),
             (customer.email, f"Order {number} is on its way"),
@@ -186,8 +188,8 @@ async def everybody_got_their_mails_once(
         )
 
     await until(welcomed, "both are welcomed")
-    assert len(mailbox.subjects(seller.email)) == 2, mailbox.subjects(seller.email)
-    assert len(mailbox.subjects(customer.email)) == 4, mailbox.subjects(customer.email)
+    assert len(mailbox.subjects(seller.email)) == 3, mailbox.subjects(seller.email)
+    assert len(mailbox.subjects(customer.email)) == 5, mailbox.subjects(customer.email)
     confirmation, shipped = (
         next(text_of(mail) for mail in mailbox.mails() if mail["Subject"] == f"Order {number} is {what}")
         for what in ("confirmed", "on its way")

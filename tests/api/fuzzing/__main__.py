@@ -9,9 +9,9 @@ from pathlib import Path
 
 from infrastructure.embedded.supervisor import EmbeddedServices
 from tests.api.fuzzing.campaign import Effort, Outcome, fuzz
-from tests.api.fuzzing.world import populate
+from tests.api.fuzzing.world import environment_for, mailbox_of, populate
 from tests.journeys.shop import open_shop
-from tests.support.running import environment_of, running
+from tests.support.running import running
 
 
 def main() -> int:
@@ -44,12 +44,11 @@ def main() -> int:
 async def _fuzz(effort: Effort, folder: Path) -> list[Outcome]:
     async with EmbeddedServices(folder / "data") as servers:
         assert servers.urls.database_url is not None
-        environment = environment_of(
-            servers.urls.as_environment(), servers.urls.database_url, JWT_EXPIRES_IN="12h"
-        )
+        house = folder / "house"
+        environment = environment_for(servers.urls, servers.urls.database_url, house)
         async with running(environment, folder) as daftar:
             async with open_shop(daftar) as shop:
-                world = await populate(shop)
+                world = await populate(shop, mailbox_of(servers.urls, house))
                 await shop.caught_up()
             return await fuzz(world, folder, effort)
 

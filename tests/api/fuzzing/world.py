@@ -1,12 +1,17 @@
 """A small marketplace to fuzz: who asks, and what there is to ask about, in every state that a request can meet."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from infrastructure.embedded.services import ServiceUrls
+from infrastructure.one_time_codes import SMS_FOLDER
+from tests.api.accounts.mailbox import Mailbox
+from tests.api.fuzzing.proofs import for_owner, for_strangers
 from tests.journeys.shop import PASSWORD, Person, Shop, wish
-from tests.support.running import ADMIN_EMAIL, ADMIN_PASSWORD
+from tests.support.running import ADMIN_EMAIL, ADMIN_PASSWORD, environment_of
 
 ORDERS: Final = 8
 """How many orders wait in each state for each caller who may move them on; every success uses one up."""
@@ -33,6 +38,25 @@ class Caller(msgspec.Struct, kw_only=True):
     special: dict[str, dict[str, list[str]]] = {}
 
 
+def environment_for(servers: ServiceUrls, database_url: str, folder: Path) -> dict[str, str]:
+    """Settings of an installation to fuzz: tokens and codes last as long as that takes."""
+    return environment_of(
+        servers.as_environment(),
+        database_url,
+        DAFTAR_DATA_DIR=str(folder),
+        JWT_EXPIRES_IN="12h",
+        OTP_TTL_SECONDS="43200",
+        OTP_MAX_REQUESTS_PER_ADDRESS="100000",
+        REFRESH_REUSE_GRACE_SECONDS="300",
+    )
+
+
+def mailbox_of(servers: ServiceUrls, folder: Path) -> Mailbox:
+    """What people of that installation are sent."""
+    assert servers.mail_folder is not None
+    return Mailbox(servers.mail_folder, folder / SMS_FOLDER)
+
+
 class World(msgspec.Struct, kw_only=True):
     """All of it, as the process of each campaign is told."""
 
@@ -40,8 +64,8 @@ class World(msgspec.Struct, kw_only=True):
     callers: dict[str, Caller]
 
 
-async def populate(shop: Shop) -> World:
-    """Let people come, and trade."""
+async def populate(shop: Shop, mailbox: Mailbox) -> World:
+    """Let people come, and trade; `mailbox` has what they are sent."""
     admin = await shop.admin()
     seller, rival = await asyncio.gather(shop.seller("seller"), shop.seller("rival"))
     buyer, other = await asyncio.gather(shop.customer("buyer"), shop.customer("other"))
@@ -84,7 +108,10 @@ async def populate(shop: Shop) -> World:
                 name=ANONYMOUS,
                 role=None,
                 things=public,
-                special={"POST /api/v1/auth/login": {"email": [buyer.email], "password": [PASSWORD]}},
+                special={
+                    "POST /api/v1/auth/login": {"email": [buyer.email], "password": [PASSWORD]},
+                    **await for_strangers(shop, mailbox),
+                },
             ),
             "buyer": Caller(
                 name="buyer",
@@ -95,7 +122,7 @@ async def populate(shop: Shop) -> World:
                 peer="other",
                 peer_token=other.token,
                 things=own,
-                special=await goods.for_customer(buyer),
+                special={**await goods.for_customer(buyer), **await for_owner(shop, mailbox, buyer)},
             ),
             "seller": Caller(
                 name="seller",

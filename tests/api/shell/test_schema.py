@@ -152,8 +152,11 @@ class TestDocument:
         }
         assert required["/api/v1/listings/{listingId}/deactivate"] is False
         assert [path for path, needed in required.items() if not needed] == [
-            "/api/v1/listings/{listingId}/deactivate"
+            "/api/v1/auth/logout",
+            "/api/v1/listings/{listingId}/deactivate",
         ]
+        # It may be left out only to be told, by a code of its own, that it was.
+        assert required["/api/v1/auth/refresh"] is True
         assert not [path for path in paths if "_" in path]
         shapes = [re.sub(r"\{\w+\}", "{}", path) for path in paths]
         assert len(shapes) == len(set(shapes)), "no two paths differ by the names of their parameters only"
