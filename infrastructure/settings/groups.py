@@ -247,7 +247,8 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`RATE_LIMIT_MAX_AUTHENTICATED`: requests a window of one account or API key."""
 
     authentication_maximum: int
-    """`AUTH_RATE_LIMIT_MAX`: sign-ins, registrations and codes a window, by address and identifier."""
+    """`AUTH_RATE_LIMIT_MAX`: sign-ins, wishes for codes and links, and those that are shown a window, by address and
+    identifier; each is counted by itself."""
 
     guesses_maximum: int
     """`AUTH_RATE_LIMIT_MAX_PER_IDENTIFIER`: attempts at one identifier's password a window from all unfamiliar networks."""

@@ -139,6 +139,18 @@ class TestGoingOn:
 
             assert refusal(await refresh(client, zebo["refreshToken"])) == (401, "INVALID_USER")
 
+    async def test_who_is_suspended_is_told_so_wherever_they_ask(
+        self, client: httpx.AsyncClient, services: AppServices, admin: Person
+    ) -> None:
+        zebo = await newcomer(client)
+        command = SuspendAccount(account_id=UUID(zebo["user"]["id"]))
+        for session_id in (await services.commands.submit(command, by(admin))).result.ended_sessions:
+            services.accounts.forget(session_id)
+
+        for path in ("/auth/me", "/profile/me", "/cart"):
+            answer = await client.get(path, headers=bearer(zebo))
+            assert refusal(answer) == (403, "ACCOUNT_SUSPENDED")
+
     async def test_a_breakdown_is_called_by_its_name(
         self, client: httpx.AsyncClient, services: AppServices, monkeypatch: pytest.MonkeyPatch
     ) -> None:
