@@ -23,7 +23,7 @@ from application.accounts.commands import UpdateProfile
 from application.shared.caller import Caller
 from domain.accounts.account import AccountNotFound
 from domain.accounts.phone import normalise_phone
-from projections.accounts.account_directory import Accounts
+from projections.accounts.account_questions import Accounts
 
 KIND: Final = "account"
 
