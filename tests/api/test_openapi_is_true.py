@@ -120,7 +120,7 @@ async def test_a_whole_purchase_answers_as_documented(
     await services.commands.submit(AccrueEarnings(order_id=UUID(paid["orderId"])), SYSTEM)
     await _call_off(client, buyer, admin, shelf, settle)
     await _look_at_figures(client, admin, seller, buyer, settle)
-    await _come_and_go(client, buyer, settle)
+    await _keep_keys_and_sessions(client, buyer, settle)
     await _clear_up(client, admin, seller, buyer, shelf)
 
     assert contract.operations - contract.exercised == set(), "these routes were never seen to succeed"
@@ -356,7 +356,7 @@ async def _look_at_figures(
     assert data_of(await client.get("/seller/earnings/entries", headers=seller.headers))
 
 
-async def _come_and_go(client: httpx.AsyncClient, buyer: Person, settle: Settle) -> None:
+async def _keep_keys_and_sessions(client: httpx.AsyncClient, buyer: Person, settle: Settle) -> None:
     body = {"name": "Bookkeeping", "permissions": ["orders:read"], "expiresInDays": 30}
     key = data_of(await client.post("/api-keys", json=body, headers=buyer.headers), 201)
     elsewhere = await log_in(client, buyer.email)
