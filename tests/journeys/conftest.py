@@ -26,7 +26,9 @@ async def market(
 ) -> AsyncIterator[Marketplace]:
     """A running installation for all tests of a module, with the settings that the module names as `SETTINGS`."""
     folder: Path = tmp_path_factory.mktemp("market")
-    settings = {"LOG_FORMAT": "json"} | getattr(request.module, "SETTINGS", {})
+    settings = {"LOG_FORMAT": "json", "DAFTAR_DATA_DIR": str(folder / "data")} | getattr(
+        request.module, "SETTINGS", {}
+    )
     assert urls.database_url is not None
     database = _databases.take()
     database_url = urlunsplit(urlsplit(urls.database_url)._replace(path=f"/{database}"))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,7 @@ from infrastructure.messaging.connection import connected
 from infrastructure.messaging.streams import StreamNames
 from infrastructure.security.secrets import fresh_secret, fresh_secrets
 from infrastructure.settings import Settings
+from tests.api.accounts.mailbox import Mailbox, a_phone, wrong
 from tests.journeys.outages import Marketplace
 from tests.journeys.secrecy import Found, Place, Recording, Secrets, everything
 from tests.journeys.shop import API, Person, Shop, until, wish
@@ -54,6 +56,10 @@ class Story:
         self.secrets = Secrets()
         self.people: dict[str, Person] = {}
         self.passwords: dict[str, str] = {}
+        self.mailbox = Mailbox(
+            market.servers.urls.mail_folder or Path(),
+            Path(market.daftar.environment["DAFTAR_DATA_DIR"]) / "sms",
+        )
         self.listing_id = ""
         self.order: dict[str, Any] = {}
 
@@ -187,12 +193,78 @@ async def somebody_signs_out(story: Story) -> None:
     assert (await story.shop.get("/orders", left)).code == "TOKEN_REVOKED"
 
 
+async def somebody_proves_who_they_are(story: Story) -> None:
+    """Links, codes and tickets: by mail and by text message, right ones and wrong ones, and new passwords after them."""
+    shop, secrets = story.shop, story.secrets
+    address = shop.address("zebo")
+    mailbox = story.mailbox
+    link = secrets.given(
+        "the link to verify an address", await mailbox.token_for(address, "email-verification")
+    )
+    _ = (await shop.post("/auth/verify-email", {"token": link})).data
+    assert (await shop.post("/auth/verify-email", {"token": link})).status == 400
+    _ = (await shop.post("/auth/forgot-password", {"email": address, "channel": "link"})).data
+    reset = secrets.given("the link to a new password", await mailbox.token_for(address, "password-reset"))
+    story.passwords["zebo"] = secrets.keep("the second password of zebo", _password())
+    _ = (await shop.post("/auth/reset-password", {"token": reset, "password": story.passwords["zebo"]})).data
+    _ = (await shop.post("/auth/forgot-password", {"email": address, "channel": "otp"})).data
+    code = await mailbox.code_for(address)
+    secrets.code("the code for a new password", code)
+    secrets.code("a wrong code", wrong(code))
+    refused = await shop.post("/auth/verify-forgot-otp", {"email": address, "otp": wrong(code)})
+    assert refused.code == "OTP_INVALID"
+    ticket = (await shop.post("/auth/verify-forgot-otp", {"email": address, "otp": code})).data["resetToken"]
+    secrets.given("the ticket for a new password", ticket)
+    story.passwords["zebo"] = secrets.keep("the third password of zebo", _password())
+    _ = (await shop.post("/auth/reset-password", {"token": ticket, "password": story.passwords["zebo"]})).data
+    customer = await story.sign_in("zebo")
+    current, story.passwords["zebo"] = story.passwords["zebo"], secrets.keep("the last one", _password())
+    body = {"currentPassword": current, "newPassword": story.passwords["zebo"]}
+    _ = (await shop.post("/auth/change-password", body, customer)).data
+
+
+async def somebody_comes_by_phone_and_stays(story: Story) -> None:
+    """A code by text message, and the next pair of tokens, also by one that was used before."""
+    shop, secrets = story.shop, story.secrets
+    mailbox, phone = story.mailbox, a_phone()
+    _ = (await shop.post("/auth/otp/send", {"phone": phone})).data
+    code = await mailbox.code_on(phone)
+    secrets.code("the code to sign in", code)
+    data = (await shop.post("/auth/otp/verify", {"phone": phone, "otp": code, "name": "Nodira"})).data
+    story.keep_tokens("nodira", data)
+    for _ in range(2):
+        pair = (await shop.post("/auth/refresh", {"refreshToken": data["refreshToken"]})).data
+        story.keep_tokens("nodira, who stays", pair)
+    misplaced = await shop.post("/auth/refresh", {"refreshToken": pair["accessToken"]})
+    assert misplaced.code == "INVALID_REFRESH_TOKEN"
+
+
+async def a_program_shows_a_key(story: Story) -> None:
+    """One that is good for something, one that nobody was ever given, and one that was taken back."""
+    shop, secrets = story.shop, story.secrets
+    seller = await story.sign_in("anvar")
+    body = {"name": "Bookkeeping", "permissions": ["orders:read"]}
+    issued = (await shop.post("/api-keys", body, seller, key="a-key")).data
+    key = secrets.given("an API key", issued["key"])
+    guessed = secrets.keep("a key that was never given", f"gm_{fresh_secret().encode().hex()[:64]}")
+    assert (await story.http.get(f"{API}/seller/orders", headers={"X-API-Key": key})).status == 200
+    assert (await story.http.get(f"{API}/auth/me", headers={"X-API-Key": key})).status == 403
+    assert (await story.http.get(f"{API}/auth/me", headers={"X-API-Key": guessed})).status == 401
+    assert (await shop.get("/api-keys", seller)).status == 200
+    deleted = await story.http.request("DELETE", f"{API}/api-keys/{issued['keyId']}", token=seller.token)
+    assert deleted.status == 200
+    assert (await story.http.get(f"{API}/seller/orders", headers={"X-API-Key": key})).status == 401
+
+
 STEPS: Final[tuple[Callable[[Story], Awaitable[None]], ...]] = (
     the_house_is_set_up,
     people_register_and_sign_in,
     some_get_it_wrong,
     somebody_buys,
     somebody_signs_out,
+    somebody_proves_who_they_are,
+    somebody_comes_by_phone_and_stays,
+    a_program_shows_a_key,
 )
 
 TEAPOT: Final = "Blue teapot from Rishtan"
