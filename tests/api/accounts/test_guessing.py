@@ -9,6 +9,7 @@ from api.app import create_app
 from api.assembly import AppServices
 from api.controllers import CONTROLLERS
 from infrastructure.cache.familiar_places import FamiliarPlaces
+from tests.api.accounts.mailbox import Mailbox, an_address
 from tests.api.asking import refusal
 from tests.api.conftest import PASSWORD
 
@@ -100,3 +101,20 @@ async def test_it_shows_nobody_whether_there_is_an_account(door: httpx.AsyncClie
 async def test_others_can_sign_in_meanwhile(door: httpx.AsyncClient) -> None:
     await guess_from_everywhere(door, CEILING + 1, "nobody@example.uz")
     assert (await sign_in(door, ABROAD)).status_code == 200
+
+
+async def test_whoever_sets_a_new_password_by_mail_comes_in_with_it_however_many_guess(
+    door: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    email = an_address()
+    here = {"X-Forwarded-For": ABROAD}
+    body = {"email": email, "password": PASSWORD, "name": "Zebo"}
+    assert (
+        await door.post("/auth/register", json=body, headers={"X-Forwarded-For": HOME})
+    ).status_code == 201
+    await guess_from_everywhere(door, CEILING + 1, email)
+    assert (await sign_in(door, ABROAD, PASSWORD, email)).status_code == 429
+    await door.post("/auth/forgot-password", json={"email": email}, headers=here)
+    new = {"token": await mailbox.token_for(email, "password-reset"), "password": "a new and better password"}
+    assert (await door.post("/auth/reset-password", json=new, headers=here)).status_code == 200
+    assert (await sign_in(door, ABROAD, new["password"], email)).status_code == 200

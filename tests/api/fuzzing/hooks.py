@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 from zlib import crc32
 
 import schemathesis
@@ -213,6 +214,14 @@ def sign_out_elsewhere(context: HookContext, case: Case, kwargs: dict[str, Any])
     if case.headers.get("Authorization") == _BEARER:
         signed_in = _ask("/auth/login", {"email": _ME["email"], "password": _ME["password"]})
         case.headers["Authorization"] = f"Bearer {signed_in['accessToken']}"
+
+
+@schemathesis.hook("before_call").apply_to(path=f"{API}/auth/change-password", method="POST")
+def change_the_password_of_another_account(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """The campaign signs in by its own meanwhile, and who does so while a password is set is rightly refused."""
+    if case.headers.get("Authorization") == _BEARER:
+        body = {"email": f"{uuid4().hex}@example.uz", "password": _ME["password"], "name": "Somebody"}
+        case.headers["Authorization"] = f"Bearer {_ask('/auth/register', body)['accessToken']}"
 
 
 @schemathesis.hook("before_call").apply_to(name=CART_ITEM)
