@@ -227,6 +227,7 @@ ACCESS: Final[Table] = {
     ("POST", "/admin/sellers/{accountId}/approve"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("POST", "/admin/sellers/{accountId}/reject"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/payments"): only(_STAFF, key=Permission.PAYMENTS_REFUND),
+    ("GET", "/admin/activity-logs"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/admin/projections"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/analytics/sales"): only(_STAFF, key=Permission.ANALYTICS_READ),
 }

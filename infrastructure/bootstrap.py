@@ -51,6 +51,7 @@ from projections.accounts.account_sessions import AccountSessionsProjection
 from projections.analytics.sales_daily import SalesDailyProjection
 from projections.analytics.seller_daily import SellerDailyProjection
 from projections.api_keys.api_keys import ApiKeysProjection
+from projections.audit.activity_log import ActivityLogProjection
 from projections.carts.cart_view import CartViewProjection
 from projections.categories.category_list import CategoryList
 from projections.listings.catalogue_search import CatalogueSearch
@@ -106,6 +107,7 @@ KINDS: tuple[Kind[Any], ...] = (
 PROJECTIONS: tuple[Projection, ...] = (
     AccountDirectory(),
     AccountSessionsProjection(),
+    ActivityLogProjection(),
     ApiKeysProjection(),
     CartViewProjection(),
     CatalogueSearch(),

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Controller, Request, get
 
 from api.assembly import services_of
+from api.audit.activity import ActivityController
 from api.envelope import Envelope, ResponseBody, Timestamp, envelope, timestamp
 from api.openapi import NOT_A_QUERY
 
@@ -46,4 +47,4 @@ class ProjectionsController(Controller):
         )
 
 
-CONTROLLERS: tuple[type[Controller], ...] = (ProjectionsController,)
+CONTROLLERS: tuple[type[Controller], ...] = (ProjectionsController, ActivityController)

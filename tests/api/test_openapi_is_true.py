@@ -190,6 +190,7 @@ async def _look_at_the_house(client: httpx.AsyncClient, admin: Person, settle: S
     data_of(await client.get("/payments/methods"))
     await settle()
     data_of(await client.get("/admin/projections", headers=admin.headers))
+    data_of(await client.get("/admin/activity-logs?limit=1", headers=admin.headers))
 
 
 async def _come_and_go(client: httpx.AsyncClient, mailbox: Mailbox) -> None:

@@ -1,0 +1,1 @@
+"""Read models for those who look after the marketplace itself."""
