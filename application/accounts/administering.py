@@ -1,22 +1,37 @@
-"""What admins do with the accounts of others, and all that ends with it, in one commit (ACC-27 to ACC-29, ES-17)."""
+"""What admins do with the accounts of others, and all that ends with it, in one commit (ACC-26 to ACC-29, ES-17)."""
 
 from uuid import UUID
 
 from application.accounts.authority import acting_admin, owner_in_person
 from application.accounts.commands import (
+    ApproveSeller,
     ChangeAccountRole,
     DeleteAccount,
+    RejectSeller,
     SuspendAccount,
     UnsuspendAccount,
 )
 from application.accounts.names import EMAIL, PHONE
-from application.accounts.results import AccountOutcome
+from application.accounts.results import AccountOutcome, SellerDecision
 from application.accounts.sessions import end_sessions, outcome_of
 from application.api_keys.chain import revoke_keys_of
 from application.shared.unit import Unit
 from domain.accounts import administration
 from domain.accounts.account import Account, AccountNotFound
 from domain.accounts.events import SessionEnding
+
+
+def approve_seller(command: ApproveSeller, unit: Unit) -> SellerDecision:
+    """Let a seller in."""
+    admin, account = _admin_and(command.account_id, unit)
+    return _decision(unit.record(account, administration.approve_seller(account, by=admin)))
+
+
+def reject_seller(command: RejectSeller, unit: Unit) -> SellerDecision:
+    """Turn a seller's application down."""
+    admin, account = _admin_and(command.account_id, unit)
+    events = administration.reject_seller(account, by=admin, reason=command.reason)
+    return _decision(unit.record(account, events))
 
 
 def suspend_account(command: SuspendAccount, unit: Unit) -> AccountOutcome:
@@ -60,6 +75,10 @@ def delete_account(command: DeleteAccount, unit: Unit) -> AccountOutcome:
     account = unit.record(account, events)
     unit.forget(account.account_id)
     return outcome_of(account, ended_sessions=ended, revoked_keys=revoked)
+
+
+def _decision(account: Account) -> SellerDecision:
+    return SellerDecision(account_id=account.account_id, status=account.status)
 
 
 def _admin_and(account_id: UUID, unit: Unit) -> tuple[Account, Account]:

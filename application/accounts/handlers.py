@@ -1,10 +1,8 @@
-"""Use cases of accounts: registering and signing in, deciding on sellers; and where the others are."""
+"""Use cases of accounts: registering and signing in; and where the others are."""
 
 from typing import Final
-from uuid import UUID
 
 from application.accounts import administering, proving, sessions
-from application.accounts.authority import may
 from application.accounts.commands import (
     ApproveSeller,
     BootstrapSuperAdmin,
@@ -33,7 +31,7 @@ from application.accounts.commands import (
     VerifyPhone,
 )
 from application.accounts.names import EMAIL, PASSWORD, PHONE
-from application.accounts.results import Registered, SellerDecision, SignedIn, SuperAdmin
+from application.accounts.results import Registered, SignedIn, SuperAdmin
 from application.shared.command import Command
 from application.shared.loop import Handler
 from application.shared.store import Credential, Kind
@@ -42,9 +40,8 @@ from domain.accounts import account as account_states
 from domain.accounts import registration
 from domain.accounts import security_log as security_logs
 from domain.accounts import session as session_states
-from domain.accounts.account import Account, AccountNotFound, InvalidCredentials, UserExists
+from domain.accounts.account import Account, InvalidCredentials, UserExists
 from domain.accounts.email import normalise_email
-from domain.accounts.permissions import Permission
 from domain.accounts.phone import normalise_phone
 from domain.accounts.roles import AccountKind, LoginMethod, Role
 from domain.accounts.security_log import SecurityLog, security_log_id
@@ -152,22 +149,6 @@ def record_proof_denied(command: RecordProofDenied, unit: Unit) -> SecurityLog:
     )
 
 
-def approve_seller(command: ApproveSeller, unit: Unit) -> SellerDecision:
-    """Let a seller in, as an admin."""
-    admin = _manager(unit)
-    account = _account(command.account_id, unit)
-    account = unit.record(account, account.approve_seller(by=admin))
-    return SellerDecision(account_id=account.account_id, status=account.status)
-
-
-def reject_seller(command: RejectSeller, unit: Unit) -> SellerDecision:
-    """Turn a seller's application down, as an admin."""
-    admin = _manager(unit)
-    account = _account(command.account_id, unit)
-    account = unit.record(account, account.reject_seller(by=admin, reason=command.reason))
-    return SellerDecision(account_id=account.account_id, status=account.status)
-
-
 def bootstrap_super_admin(command: BootstrapSuperAdmin, unit: Unit) -> SuperAdmin:
     """Make the first admin, once. One that is there keeps its name and password.
 
@@ -223,18 +204,6 @@ def _signed_in(account: Account, session: NewSession, *, registered: bool = Fals
     )
 
 
-def _manager(unit: Unit) -> UUID:
-    """The account of the caller, who may manage accounts."""
-    actor = unit.actor
-    if not may(unit.caller, Permission.ACCOUNTS_MANAGE):
-        raise NotPermitted("Only admins decide on sellers.")
-    return actor
-
-
-def _account(account_id: UUID, unit: Unit) -> Account:
-    return unit.get(Account, account_id, missing=AccountNotFound(f"No account {account_id}."))
-
-
 HANDLERS: Final[dict[type[Command], Handler]] = {
     RegisterAccount: register_account,
     LogIn: log_in,
@@ -253,8 +222,8 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     ResetPassword: proving.reset_password,
     ChangePassword: proving.change_password,
     UpdateProfile: proving.update_profile,
-    ApproveSeller: approve_seller,
-    RejectSeller: reject_seller,
+    ApproveSeller: administering.approve_seller,
+    RejectSeller: administering.reject_seller,
     SuspendAccount: administering.suspend_account,
     UnsuspendAccount: administering.unsuspend_account,
     ChangeAccountRole: administering.change_account_role,

@@ -1,4 +1,4 @@
-"""What admins do with the accounts of others: suspend them, change their role, delete them (ACC-27 to ACC-29, RBAC-04).
+"""What admins do with the accounts of others: let sellers in, suspend, change roles, delete (ACC-26 to ACC-29, RBAC-04).
 
 The admin is passed in as the log has them, not as a token says: whoever was an admin until a moment ago is none. Nobody
 does any of this to themselves. So there is always a super admin: whoever takes the role from another one keeps theirs.
@@ -15,6 +15,28 @@ from domain.accounts.events import (
 from domain.accounts.permissions import Permission, permits
 from domain.accounts.roles import AccountStatus, Role
 from domain.shared.errors import NotPermitted
+
+
+def approve_seller(account: Account, *, by: Account) -> list[AccountEvent]:
+    """Let a seller in. Approving twice is approving once.
+
+    Raises:
+        NotPermitted, AccountNotFound: as `suspend`.
+        SellerNotPending: see `Account.approve_seller`.
+    """
+    _check_manages(by, account)
+    return account.approve_seller(by=by.account_id)
+
+
+def reject_seller(account: Account, *, by: Account, reason: str) -> list[AccountEvent]:
+    """Turn a seller's application down. Doing so twice is doing so once, for the first reason.
+
+    Raises:
+        NotPermitted, AccountNotFound: as `suspend`.
+        ReasonInvalid, SellerNotPending: see `Account.reject_seller`.
+    """
+    _check_manages(by, account)
+    return account.reject_seller(by=by.account_id, reason=reason)
 
 
 def suspend(account: Account, *, by: Account, reason: str | None = None) -> list[AccountEvent]:

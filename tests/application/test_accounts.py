@@ -1,4 +1,4 @@
-"""Signing up, signing in and out, and deciding on sellers: a command in, facts or a refusal out."""
+"""Signing up, signing in and out: a command in, facts or a refusal out."""
 
 import asyncio
 import hashlib
@@ -23,15 +23,13 @@ from application.accounts.directory import ClaimedEmails
 from application.accounts.handlers import HANDLERS, KINDS
 from application.accounts.login import LogInService
 from application.accounts.registration import RegistrationService
-from application.accounts.results import Registered, SellerDecision, SignedIn
-from application.shared.caller import SYSTEM, ActorKind, Caller
+from application.accounts.results import Registered, SignedIn
+from application.shared.caller import Caller
 from application.shared.command import Command, Done, IdempotencyKey, StoreUnavailable
 from domain.accounts.account import (
     AccountIsPending,
     AccountIsRejected,
-    AccountNotFound,
     InvalidCredentials,
-    SellerNotPending,
     UserExists,
 )
 from domain.accounts.email import EmailInvalid
@@ -41,8 +39,6 @@ from domain.accounts.events import (
     LoginFailed,
     LoginFailureClass,
     SellerApplicationSubmitted,
-    SellerApproved,
-    SellerRejected,
     SessionOpened,
     SessionRevoked,
 )
@@ -55,7 +51,7 @@ from domain.shared.errors import NotAuthenticated, NotPermitted
 from infrastructure.identity import new_id
 from infrastructure.security.passwords import PasswordHasher
 from infrastructure.security.secrets import Secret
-from tests.support.commands import NOON, Shop, admin, customer, seller, shop
+from tests.support.commands import NOON, Shop, admin, customer, shop
 
 ROUNDS = 5
 LIFETIME = timedelta(days=7)
@@ -111,6 +107,11 @@ class Door:
         self, email: str = "nodira@example.uz", password: str = PASSWORD, by: Caller = STRANGER
     ) -> Done[SignedIn]:
         return await self.login.log_in(email=email, password=password, caller=by)
+
+    async def admin(self) -> Caller:
+        """The super admin of the house."""
+        done = await self.registration.bootstrap_super_admin(email="root@example.uz", password=PASSWORD)
+        return admin(done.result.account_id)
 
 
 @pytest.fixture
@@ -360,7 +361,7 @@ class TestSigningIn:
             await door.log_in(password="wrong password")
         with pytest.raises(AccountIsPending):
             await door.log_in()
-        await door.market.ask(RejectSeller(account_id=account_id, reason="No licence."), admin(ADMIN))
+        await door.market.ask(RejectSeller(account_id=account_id, reason="No licence."), await door.admin())
         with pytest.raises(AccountIsRejected):
             await door.log_in()
         classes = [
@@ -375,7 +376,7 @@ class TestSigningIn:
 
     async def test_an_approved_seller_is_let_in(self, door: Door) -> None:
         account_id = (await door.register(kind=AccountKind.SELLER)).result.account_id
-        await door.market.ask(ApproveSeller(account_id=account_id), admin(ADMIN))
+        await door.market.ask(ApproveSeller(account_id=account_id), await door.admin())
         assert (await door.log_in()).result.role is Role.SELLER
 
     async def test_a_cheap_hash_is_replaced_when_its_owner_signs_in(self, door: Door) -> None:
@@ -425,53 +426,6 @@ class TestSigningOut:
         with pytest.raises(NotAuthenticated):
             await door.market.ask(LogOut(session_id=done.session_id), STRANGER)
         assert not door.market.store.events(SessionRevoked)
-
-
-class TestDecidingOnSellers:
-    async def test_an_admin_approves(self, door: Door) -> None:
-        account_id = (await door.register(kind=AccountKind.SELLER)).result.account_id
-        done = await door.market.ask(ApproveSeller(account_id=account_id), admin(ADMIN))
-        assert done.result == SellerDecision(account_id=account_id, status=AccountStatus.APPROVED)
-        assert door.market.store.events()[-1] == SellerApproved(approved_by=ADMIN)
-        assert await door.market.events_of(ApproveSeller(account_id=account_id), admin(ADMIN)) == []
-
-    async def test_an_admin_turns_down_with_a_reason(self, door: Door) -> None:
-        account_id = (await door.register(kind=AccountKind.SELLER)).result.account_id
-        command = RejectSeller(account_id=account_id, reason="No licence.")
-        assert await door.market.events_of(command, admin(ADMIN)) == [
-            SellerRejected(rejected_by=ADMIN, reason="No licence.")
-        ]
-        with pytest.raises(SellerNotPending):
-            await door.market.ask(ApproveSeller(account_id=account_id), admin(ADMIN))
-
-    async def test_of_two_admins_who_disagree_at_once_the_first_decides(self, door: Door) -> None:
-        account_id = (await door.register(kind=AccountKind.SELLER)).result.account_id
-        answers = await asyncio.gather(
-            door.market.ask(ApproveSeller(account_id=account_id), admin(ADMIN)),
-            door.market.ask(RejectSeller(account_id=account_id, reason="No."), admin(new_id())),
-            return_exceptions=True,
-        )
-        assert isinstance(answers[0], Done)
-        assert isinstance(answers[1], SellerNotPending)
-
-    @pytest.mark.parametrize("decide", [ApproveSeller, RejectSeller])
-    async def test_nobody_else_decides(self, door: Door, decide: type[Command]) -> None:
-        account_id = (await door.register(kind=AccountKind.SELLER)).result.account_id
-        reason = {"reason": "Because."} if decide is RejectSeller else {}
-        command = decide(account_id=account_id, **reason)
-        for caller in (customer(new_id()), seller(account_id)):
-            with pytest.raises(NotPermitted):
-                await door.market.ask(command, caller)
-        # No account stands behind these: whose decision would it be?
-        for caller in (STRANGER, SYSTEM, Caller(role="admin", actor_kind=ActorKind.WEBHOOK)):
-            with pytest.raises(NotAuthenticated):
-                await door.market.ask(command, caller)
-        assert not door.market.store.events(SellerApproved)
-        assert not door.market.store.events(SellerRejected)
-
-    async def test_there_must_be_an_account(self, market: Shop) -> None:
-        with pytest.raises(AccountNotFound):
-            await market.ask(ApproveSeller(account_id=new_id()), admin(ADMIN))
 
 
 class TestTheFirstAdmin:

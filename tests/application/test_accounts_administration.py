@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from application.accounts.commands import (
+    ApproveSeller,
     ChangeAccountRole,
     ChangePassword,
     DeleteAccount,
     NewProof,
     PermitPasswordReset,
+    RejectSeller,
     RequestPasswordReset,
     ResetPassword,
     RotateRefreshToken,
@@ -26,10 +29,10 @@ from application.accounts.commands import (
 from application.accounts.links import DrawnLink
 from application.accounts.opening import new_session
 from application.accounts.ports import LinkMail, LinkPurpose
-from application.accounts.results import AccountOutcome
+from application.accounts.results import AccountOutcome, SellerDecision
 from application.accounts.tickets import Ticket
 from application.shared.caller import SYSTEM, ActorKind, Caller
-from application.shared.command import Command, IdempotencyKey, StaleVersion
+from application.shared.command import Command, Done, IdempotencyKey, StaleVersion
 from application.shared.store import Credential
 from domain.accounts.account import (
     AccountIsGone,
@@ -37,6 +40,7 @@ from domain.accounts.account import (
     AccountNotFound,
     InvalidCredentials,
     ReasonInvalid,
+    SellerNotPending,
 )
 from domain.accounts.events import (
     AccountDeleted,
@@ -46,6 +50,8 @@ from domain.accounts.events import (
     AccountUnsuspended,
     AvatarChanged,
     ContactPhoneChanged,
+    SellerApproved,
+    SellerRejected,
     SessionEnding,
     SessionRevoked,
 )
@@ -89,6 +95,11 @@ async def house(hasher: PasswordHasher) -> AsyncIterator[House]:
 
 def about(owner: Caller, command: type[Command], **more: Any) -> Command:
     return command(account_id=owner.actor_id, **more)  # type: ignore[call-arg]
+
+
+async def waiting(house: House) -> UUID:
+    """The account of a seller who waits to be let in."""
+    return (await house.register("anvar@example.uz", AccountKind.SELLER)).result.account_id
 
 
 class TestSuspending:
@@ -152,7 +163,48 @@ class TestSuspending:
         assert house.account(owner.actor_id).status is AccountStatus.APPROVED
 
 
+class TestDecidingOnSellers:
+    async def test_an_admin_approves(self, house: House) -> None:
+        admin, account_id = await house.admin(), await waiting(house)
+        done = await house.ask(ApproveSeller(account_id=account_id), admin)
+        assert done.result == SellerDecision(account_id=account_id, status=AccountStatus.APPROVED)
+        assert house.store.events()[-1] == SellerApproved(approved_by=admin.actor_id or new_id())
+        assert await house.events_of_command(ApproveSeller(account_id=account_id), admin) == []
+
+    async def test_an_admin_turns_down_with_a_reason(self, house: House) -> None:
+        admin, account_id = await house.admin(), await waiting(house)
+        command = RejectSeller(account_id=account_id, reason="No licence.")
+        assert await house.events_of_command(command, admin) == [
+            SellerRejected(rejected_by=admin.actor_id or new_id(), reason="No licence.")
+        ]
+        with pytest.raises(SellerNotPending):
+            await house.ask(ApproveSeller(account_id=account_id), admin)
+
+    async def test_of_two_admins_who_disagree_at_once_the_first_decides(self, house: House) -> None:
+        admin, account_id = await house.admin(), await waiting(house)
+        answers = await asyncio.gather(
+            house.ask(ApproveSeller(account_id=account_id), admin),
+            house.ask(RejectSeller(account_id=account_id, reason="No."), await house.chief()),
+            return_exceptions=True,
+        )
+        assert isinstance(answers[0], Done)
+        assert isinstance(answers[1], SellerNotPending)
+
+    async def test_a_customer_has_no_application(self, house: House) -> None:
+        admin, owner = await house.admin(), await house.owner()
+        with pytest.raises(SellerNotPending):
+            await house.ask(about(owner, ApproveSeller), admin)
+
+    async def test_who_is_deleted_has_none_either(self, house: House) -> None:
+        admin, account_id = await house.admin(), await waiting(house)
+        await house.ask(DeleteAccount(account_id=account_id), admin)
+        with pytest.raises(AccountNotFound):
+            await house.ask(ApproveSeller(account_id=account_id), admin)
+
+
 COMMANDS: dict[type[Command], dict[str, Any]] = {
+    ApproveSeller: {},
+    RejectSeller: {"reason": "No licence."},
     SuspendAccount: {},
     UnsuspendAccount: {},
     DeleteAccount: {},
@@ -264,7 +316,7 @@ class TestPrograms:
         )
         await house.ask(about(owner, SuspendAccount), program)
         less = msgspec.structs.replace(program, permissions=frozenset({"orders:read"}))
-        for command in (SuspendAccount, UnsuspendAccount, DeleteAccount):
+        for command in (ApproveSeller, SuspendAccount, UnsuspendAccount, DeleteAccount):
             with pytest.raises(NotPermitted):
                 await house.ask(about(owner, command), less)
         assert house.account(owner.actor_id).status is AccountStatus.SUSPENDED

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from application.accounts.commands import ApproveSeller, NewSession, RegisterAccount
+from application.accounts.commands import ApproveSeller, BootstrapSuperAdmin, NewSession, RegisterAccount
 from application.listings.commands import CreateListing, PublishListing
 from application.orders.commands import PlaceOrder
-from application.shared.caller import Caller
+from application.shared.caller import SYSTEM, Caller
 from application.shared.command import IdempotencyKey
 from application.shared.loop import CommandLoop
 from domain.accounts.roles import AccountKind
@@ -89,7 +89,14 @@ async def make_market(loop: CommandLoop, *, buyers: int = 100, listings: int = 5
         return account_id, session.session_id
 
     seller_id, _ = await register(AccountKind.SELLER)
-    await loop.submit(ApproveSeller(account_id=seller_id), Caller(actor_id=new_id(), role="admin"))
+    admin_id = new_id()
+    await loop.submit(
+        BootstrapSuperAdmin(
+            account_id=admin_id, email=f"{admin_id.hex}@bench.example", name="Root", password_hash=b"-"
+        ),
+        SYSTEM,
+    )
+    await loop.submit(ApproveSeller(account_id=seller_id), Caller(actor_id=admin_id, role="super_admin"))
     seller = Caller(actor_id=seller_id, role="seller")
 
     return Market(

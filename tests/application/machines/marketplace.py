@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from msgspec import UNSET
 
-from application.accounts.commands import ApproveSeller, NewSession, RegisterAccount
+from application.accounts.commands import (
+    ApproveSeller,
+    BootstrapSuperAdmin,
+    ChangeAccountRole,
+    NewSession,
+    RegisterAccount,
+)
 from application.carts.commands import AddCartItem, ChangeCartItemQuantity, ClearCart, RemoveCartItem
 from application.categories.commands import CreateCategory, DeleteCategory, RenameCategory
 from application.inventory.commands import AdjustStock, SetLowStockThreshold
@@ -50,7 +56,7 @@ from application.payments.ports import GatewayRegistry, PaymentRequest
 from application.payouts.policies import accrue_when_delivered
 from application.shared.caller import SYSTEM, ActorKind, Caller
 from application.shared.command import Command, IdempotencyKey
-from domain.accounts.roles import AccountKind
+from domain.accounts.roles import AccountKind, Role
 from domain.listings.fields import ProductType
 from domain.orders.amounts import OrderTerms
 from domain.orders.events import NoteVisibility
@@ -163,7 +169,7 @@ class Marketplace(RuleBasedStateMachine):
         """Two processes, three customers, three sellers (one waits to be let in), four listings, some orders."""
         for each in options:
             self.clerk.start(each)
-        self.admin = Caller(actor_id=self.clerk.ids(), role="admin")
+        self.admin = self._staff()
         self.customers = [self._register(AccountKind.CUSTOMER) for _ in range(3)]
         self.sellers = [self._register(AccountKind.SELLER) for _ in range(3)]
         for seller in self.sellers[:2]:
@@ -183,6 +189,23 @@ class Marketplace(RuleBasedStateMachine):
         for number, (buyer, which, steps) in enumerate(sold):
             self.buy_one(buyer, which, How(number % 2))
             self.move_on(4 * number, steps, How(buyer % 2))
+
+    def _staff(self) -> Caller:
+        """An admin, whom a super admin made one of a customer."""
+        chief_id = self.clerk.ids()
+        self.clerk.prepare(
+            BootstrapSuperAdmin(
+                account_id=chief_id, email="root@example.com", name="Root", password_hash=b"$2b$12$"
+            ),
+            SYSTEM,
+        )
+        admin = self._register(AccountKind.CUSTOMER)
+        assert admin.actor_id is not None
+        self.clerk.prepare(
+            ChangeAccountRole(account_id=admin.actor_id, role=Role.ADMIN),
+            Caller(actor_id=chief_id, role="super_admin"),
+        )
+        return Caller(actor_id=admin.actor_id, role="admin")
 
     def _register(self, kind: AccountKind) -> Caller:
         account_id = self.clerk.ids()

@@ -7,7 +7,14 @@ import msgspec
 import pytest
 
 from domain.accounts.account import Account, AccountNotFound, ReasonInvalid, evolve
-from domain.accounts.administration import change_role, delete, suspend, unsuspend
+from domain.accounts.administration import (
+    approve_seller,
+    change_role,
+    delete,
+    reject_seller,
+    suspend,
+    unsuspend,
+)
 from domain.accounts.events import (
     AccountDeleted,
     AccountRoleChanged,
@@ -39,6 +46,8 @@ a_chief = registered(role=Role.SUPER_ADMIN, kind=AccountKind.STAFF)
 an_admin = registered(role=Role.ADMIN, kind=AccountKind.STAFF)
 
 EVERYTHING = {
+    "approve": partial(approve_seller, by=ADMINISTRATOR),
+    "reject": partial(reject_seller, by=ADMINISTRATOR, reason="No licence."),
     "suspend": partial(suspend, by=ADMINISTRATOR),
     "unsuspend": partial(unsuspend, by=ADMINISTRATOR),
     "delete": partial(delete, by=ADMINISTRATOR),
