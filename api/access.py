@@ -81,6 +81,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STAFF: Final = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+_SUPER_ADMIN: Final = frozenset({Role.SUPER_ADMIN})
 _CUSTOMER: Final = frozenset({Role.CUSTOMER})
 _SELLER: Final = frozenset({Role.SELLER})
 _SELLER_OR_STAFF: Final = _SELLER | _STAFF
@@ -223,6 +224,10 @@ ACCESS: Final[Table] = {
     # --- running the marketplace ---
     ("GET", "/admin/accounts"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/accounts/{accountId}"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
+    ("PATCH", "/admin/accounts/{accountId}/suspend"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
+    ("PATCH", "/admin/accounts/{accountId}/unsuspend"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
+    ("PATCH", "/admin/accounts/{accountId}/role"): only(_SUPER_ADMIN),
+    ("DELETE", "/admin/accounts/{accountId}"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/sellers"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("POST", "/admin/sellers/{accountId}/approve"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("POST", "/admin/sellers/{accountId}/reject"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),

@@ -4,6 +4,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from api.accounts.administering import AccountsOfOthersController
 from api.accounts.administration import AdminAccountsController, SellersController
 from api.accounts.answers import AnyRequest, language_of, note, signed_in, told
 from api.accounts.current import current_account
@@ -160,5 +161,6 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ProfilesController,
     SessionsController,
     AdminAccountsController,
+    AccountsOfOthersController,
     SellersController,
 )

@@ -11,6 +11,7 @@ from domain.accounts.email import EMAIL_CHARACTERS_MAXIMUM, EMAIL_CHARACTERS_MIN
 from domain.accounts.name import NAME_CHARACTERS_MAXIMUM, NAME_CHARACTERS_MINIMUM
 from domain.accounts.password import PASSWORD_CHARACTERS_MAXIMUM, PASSWORD_CHARACTERS_MINIMUM
 from domain.accounts.profile import URL_CHARACTERS_MAXIMUM
+from domain.accounts.roles import Role
 from infrastructure.security.tokens import TOKEN_CHARACTERS_MAXIMUM
 
 # Generous bounds, so that nobody fills the memory: what a value must be is for the domain to say, in its own words.
@@ -237,3 +238,15 @@ class RejectSellerRequest(RequestBody, frozen=True, kw_only=True):
     """Why an application is turned down; the applicant is told."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAXIMUM)]
+
+
+class AccountReasonRequest(RequestBody, frozen=True, kw_only=True):
+    """Why an account is suspended or deleted, for those who read it later; its owner is not told."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=REASON_CHARACTERS_MAXIMUM)] | None = None
+
+
+class ChangeRoleRequest(RequestBody, frozen=True, kw_only=True):
+    """What an account is from now on."""
+
+    role: Role

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from api.envelope import ResponseBody, Timestamp, timestamp
-from application.accounts.results import Registered, ResetTicket, SellerDecision, SignedIn
+from application.accounts.results import AccountOutcome, Registered, ResetTicket, SellerDecision, SignedIn
 from domain.accounts.account import Account
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from projections.accounts import account_questions as directory
@@ -205,6 +205,27 @@ class SellerDecisionView(ResponseBody, frozen=True, kw_only=True):
     def of(cls, decision: SellerDecision) -> "SellerDecisionView":
         """Show a decision."""
         return cls(account_id=decision.account_id, status=decision.status)
+
+
+class AdministeredView(ResponseBody, frozen=True, kw_only=True):
+    """How an account stands after an admin has seen to it, and how many of its sessions and API keys ended with that."""
+
+    account_id: UUID
+    role: Role
+    status: AccountStatus
+    ended_sessions: Annotated[int, msgspec.Meta(ge=0)]
+    revoked_keys: Annotated[int, msgspec.Meta(ge=0)]
+
+    @classmethod
+    def of(cls, outcome: AccountOutcome) -> "AdministeredView":
+        """Show what became of an account."""
+        return cls(
+            account_id=outcome.account_id,
+            role=outcome.role,
+            status=outcome.status,
+            ended_sessions=len(outcome.ended_sessions),
+            revoked_keys=len(outcome.revoked_keys),
+        )
 
 
 class PublicProfileView(ResponseBody, frozen=True, kw_only=True):

@@ -33,8 +33,14 @@ OURS: Final = frozenset(
     }
 )  # fmt: skip
 
-ASKED_FOR: Final[frozenset[tuple[str, str, str]]] = frozenset({("POST", "/api/v1/api-keys", "permissions")})
-"""Method, path and field, where such a field is what the request is about: what a key may do, as far as its owner may."""
+ASKED_FOR: Final[frozenset[tuple[str, str, str]]] = frozenset(
+    {
+        ("POST", "/api/v1/api-keys", "permissions"),
+        ("PATCH", "/api/v1/admin/accounts/{accountId}/role", "role"),
+    }
+)
+"""Method, path and field, where such a field is what the request is about: what a key may do, as far as its owner may; what
+a super admin makes of an account."""
 
 
 @pytest.fixture(scope="module")

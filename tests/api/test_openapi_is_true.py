@@ -242,7 +242,12 @@ async def _decide_on_sellers(client: httpx.AsyncClient, admin: Person, settle: S
     await settle()
     assert data_of(await client.get("/admin/sellers", headers=admin.headers))
     assert data_of(await client.get("/admin/accounts", headers=admin.headers))
-    data_of(await client.get(f"/admin/accounts/{late}", headers=admin.headers))
+    account = f"/admin/accounts/{late}"
+    data_of(await client.get(account, headers=admin.headers))
+    data_of(await client.patch(f"{account}/suspend", json={"reason": "Spam"}, headers=admin.headers))
+    data_of(await client.patch(f"{account}/unsuspend", headers=admin.headers))
+    data_of(await client.patch(f"{account}/role", json={"role": "influencer"}, headers=admin.headers))
+    data_of(await client.delete(account, headers=admin.headers))
     data_of(await client.get(f"/profile/{admin.account_id}", headers=admin.headers))
 
 

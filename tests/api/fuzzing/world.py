@@ -158,6 +158,7 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
                         await _applicants(shop, "reject"),
                         "POST /admin/sellers/{accountId}/reject",
                     ),
+                    **await _expendable(shop),
                 },
             ),
         },
@@ -265,6 +266,21 @@ async def _draft(shop: Shop, seller: Person, number: int) -> str:
 async def _applicants(shop: Shop, fate: str) -> list[str]:
     answers = await asyncio.gather(*(shop.register(f"{fate}{number}", "seller") for number in range(ORDERS)))
     return [answer.data["user"]["id"] for answer in answers]
+
+
+async def _expendable(shop: Shop) -> dict[str, dict[str, list[str]]]:
+    """Accounts of nobody who asks for anything: they may be suspended, promoted and deleted."""
+    operations = {
+        "suspend": "PATCH /admin/accounts/{accountId}/suspend",
+        "unsuspend": "PATCH /admin/accounts/{accountId}/unsuspend",
+        "promote": "PATCH /admin/accounts/{accountId}/role",
+        "delete": "DELETE /admin/accounts/{accountId}",
+    }
+    found: dict[str, dict[str, list[str]]] = {}
+    for fate, operation in operations.items():
+        people = await asyncio.gather(*(shop.customer(f"{fate}{number}") for number in range(ORDERS)))
+        found |= _each("accountId", [person.account_id for person in people], operation)
+    return found
 
 
 def _each(name: str, ids: list[str], operation: str) -> dict[str, dict[str, list[str]]]:
