@@ -80,8 +80,8 @@ class ActivityController(Controller):
         actor_id: ActorFilter = None,
         action: Action = None,
         subject_id: SubjectFilter = None,
-        from_day: FromDay = None,
-        to_day: ToDay = None,
+        from_: FromDay = None,
+        to: ToDay = None,
     ) -> CursorPage[ActivityView]:
         """What admins did, newest first: of one of them, of one kind, to one thing, or on some days."""
         found = await log.ActivityLog(services_of(request).reader).slice(
@@ -89,8 +89,8 @@ class ActivityController(Controller):
             actor_id=actor_id,
             action=action,
             subject_id=subject_id,
-            since=beginning_of(from_day),
-            until=end_of(to_day),
+            since=beginning_of(from_),
+            until=end_of(to),
         )
         return cursor_page(
             [ActivityView.of(each) for each in found.items],

@@ -32,6 +32,7 @@ from api.cli.projections import ReadModel, look
 from infrastructure.bootstrap import Machinery
 from infrastructure.cache.redis import connect as connect_redis
 from infrastructure.event_store.log import PostgresLog
+from infrastructure.event_store.rotation import sealed_by_key
 from infrastructure.messaging.connection import NatsAway, connected
 from infrastructure.messaging.publisher import PUBLISHER
 from infrastructure.messaging.streams import DAFTAR
@@ -145,6 +146,7 @@ def _database(tools: Machinery) -> Iterator[Finding]:
             if schema.health is Health.WRONG:
                 return
             yield _gaps(connection)
+            yield _keys(tools, connection)
             yield from _read_models(tools, connection)
             yield _publisher(connection)
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -172,6 +174,23 @@ def _schema(connection: psycopg.Connection[Any]) -> Finding:
     if unknown:
         return doubtful("schema", f"newer than this program: migration {max(unknown)}")
     return ok("schema", f"version {max(needed)}")
+
+
+def _keys(tools: Machinery, connection: psycopg.Connection[Any]) -> Finding:
+    found = sealed_by_key(connection, tools.wrapper)
+    lost = sum(each.data_keys for each in found if not each.known)
+    if lost:
+        return wrong(
+            "keys", f"the data of {count(lost)} people is sealed by an ENCRYPTION_KEY that is not here"
+        )
+    old = sum(each.data_keys + each.answers for each in found if not each.current)
+    if old:
+        return doubtful(
+            "keys", f"{count(old)} still sealed by a previous ENCRYPTION_KEY: `daftar keys rotate`"
+        )
+    return ok(
+        "keys", f"{count(sum(each.data_keys for each in found))} people, all by the current ENCRYPTION_KEY"
+    )
 
 
 def _gaps(connection: psycopg.Connection[Any]) -> Finding:

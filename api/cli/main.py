@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "doctor": "api.cli.doctor:doctor",
     "dead-letters": "api.cli.dead_letters:dead_letters",
     "secrets": "api.cli.secrets:secrets",
+    "keys": "api.cli.keys:keys",
 }
 """Where each subcommand is, in the order of the help. It is imported when it is wanted: a tool answers sooner so."""
 

@@ -62,6 +62,11 @@ _SNAPSHOT = """
 """
 
 
+def answer_seal(scope: UUID) -> bytes:
+    """What the seal of a kept answer is bound to, besides the key: whose it is."""
+    return _ANSWER + scope.bytes
+
+
 @asynccontextmanager
 async def store_errors() -> AsyncIterator[None]:
     """Turn the driver's outages into the port's; everything else is a bug and stays one."""
@@ -189,7 +194,7 @@ class PostgresEventStore:
                 scope=scope,
                 key=key,
                 request_hash=bytes(request_hash),
-                result=self._wrapper.open(result, _ANSWER + scope.bytes),
+                result=self._wrapper.open(result, answer_seal(scope)),
                 version=version,
                 position=position,
             )
@@ -384,7 +389,7 @@ class PostgresEventStore:
             arrays.Texts([answer.key.encode() for _, answer, _ in answers]),
             arrays.Byteas([answer.request_hash for _, answer, _ in answers]),
             arrays.Texts(
-                [self._wrapper.seal(a.result, _ANSWER + a.scope.bytes).encode() for _, a, _ in answers]
+                [self._wrapper.seal(a.result, answer_seal(a.scope)).encode() for _, a, _ in answers]
             ),
             arrays.Int8s([answer.version for _, answer, _ in answers]),
             arrays.Int4s([end for _, _, end in answers]),

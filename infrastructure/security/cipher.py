@@ -128,6 +128,15 @@ class KeyWrapper:
     def __repr__(self) -> str:
         return f"KeyWrapper(current={self._current.key_id}, known={sorted(self._by_id)})"
 
+    @property
+    def current_key_id(self) -> str:
+        """The id of the key that new things are sealed by."""
+        return self._current.key_id
+
+    def knows(self, key_id: str) -> bool:
+        """Whether what was sealed by this key can be opened."""
+        return key_id in self._by_id
+
     def wrap(self, data_key: bytes, owner_id: UUID) -> str:
         """Seal one person's 32-byte data key.
 

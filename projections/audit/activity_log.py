@@ -53,7 +53,7 @@ STAFF: Final = frozenset({"admin", "super_admin"})
 
 
 class ActivityRow(msgspec.Struct):
-    """One fact that staff brought about. `subject_kind` is the context of the fact, `subject_id` its stream."""
+    """One fact that staff brought about. `subject_kind` is the context of the fact, `subject_id` its stream; of stock, the listing."""
 
     position: int
     at: datetime
@@ -135,23 +135,26 @@ class ActivityLogProjection(Projection):
     )
 
     def taken(self, events: Sequence[Recorded]) -> list[Recorded]:
-        """Those that staff brought about. Hardly any is: the others cost a look at their metadata."""
+        """Those that staff brought about. Hardly any is: the others cost a look at their metadata. The end of an account always counts."""
         return [
             recorded
             for recorded in events
-            if recorded.metadata is not None
-            and recorded.metadata.actor_role in STAFF
-            and isinstance(recorded.event, self.events)
+            if isinstance(recorded.event, AccountDeleted)
+            or (
+                recorded.metadata is not None
+                and recorded.metadata.actor_role in STAFF
+                and isinstance(recorded.event, self.events)
+            )
         ]
 
     def project(self, batch: Batch, recorded: Recorded) -> None:
         """Apply one fact."""
         metadata, event = recorded.metadata, recorded.event
-        if metadata is None or metadata.actor_id is None or metadata.actor_role is None:
-            return
         if isinstance(event, AccountDeleted):
             # What was ever written about somebody who is forgotten may name them.
             batch.execute(_FORGET, {"account_id": recorded.stream_id})
+        if metadata is None or metadata.actor_id is None or metadata.actor_role not in STAFF:
+            return
         batch.rows(ACTIVITY_LOG).put(
             ActivityRow(
                 recorded.position,
@@ -162,7 +165,9 @@ class ActivityLogProjection(Projection):
                 metadata.command,
                 type(event).__name__,
                 _context_of(type(event)),
-                recorded.stream_id,
+                event.listing_id
+                if isinstance(event, StockAdjusted | LowStockThresholdSet)
+                else recorded.stream_id,
                 metadata.correlation_id,
                 None if isinstance(event, AccountDeleted) else _reason_of(event),
             )
