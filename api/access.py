@@ -145,6 +145,7 @@ ACCESS: Final[Table] = {
     ("POST", "/auth/reset-password"): ANYBODY,
     ("GET", "/profile/me"): signed_in(),
     ("PUT", "/profile/me"): signed_in(),
+    ("GET", "/profile/me/export"): signed_in(),
     ("POST", "/profile/me/phone/send-code"): signed_in(),
     ("POST", "/profile/me/phone/verify"): signed_in(),
     ("GET", "/profile/{accountId}"): signed_in(),

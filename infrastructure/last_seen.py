@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
+import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -28,6 +29,8 @@ from infrastructure.cache.absence import Absence
 from infrastructure.event_store.postgres import store_errors
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+log: Final = structlog.get_logger(__name__)
 
 FLUSH_SECONDS: Final = 15.0
 CAPACITY: Final = 100_000
@@ -95,7 +98,10 @@ class LastSeen(AbstractAsyncContextManager["LastSeen"]):
 
     def note(self, kind: Kind, whose: UUID) -> None:
         """Somebody has just been let in."""
-        self._seen[kind][whose] = time.time()
+        seen = self._seen[kind]
+        # To the end, so that whoever came last is forgotten last.
+        seen.pop(whose, None)
+        seen[whose] = time.time()
 
     async def __aenter__(self) -> Self:
         self._flushing = asyncio.create_task(self._flush_for_ever(), name="last-seen")
@@ -116,14 +122,21 @@ class LastSeen(AbstractAsyncContextManager["LastSeen"]):
         """Hand over what was seen; what cannot be handed over now is kept for the next time."""
         for kind in Kind:
             seen, self._seen[kind] = self._seen[kind], {}
-            if seen and not await self._hand_over(kind, seen, ending=ending):
-                self._seen[kind] = {**seen, **self._seen[kind]}
-                forget_oldest(self._seen[kind], CAPACITY)
+            handed_over = not seen
+            try:
+                handed_over = handed_over or await self._hand_over(kind, seen, ending=ending)
+            finally:
+                if not handed_over:
+                    self._seen[kind] = {**seen, **self._seen[kind]}
+                    forget_oldest(self._seen[kind], CAPACITY)
 
     async def _flush_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._flush_seconds)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception as error:
+                log.error("last_seen_not_kept", exc_info=error)
 
     async def _hand_over(self, kind: Kind, seen: dict[UUID, float], *, ending: bool) -> bool:
         if self._redis is not None:

@@ -8,6 +8,7 @@ from api.accounts.administering import AccountsOfOthersController
 from api.accounts.administration import AdminAccountsController, SellersController
 from api.accounts.answers import AnyRequest, language_of, note, signed_in, told
 from api.accounts.current import current_account
+from api.accounts.export import ExportController
 from api.accounts.failures import breaking_as
 from api.accounts.passwords import PasswordsController
 from api.accounts.profiles import ProfilesController
@@ -159,6 +160,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     VerificationController,
     PasswordsController,
     ProfilesController,
+    ExportController,
     SessionsController,
     AdminAccountsController,
     AccountsOfOthersController,

@@ -37,6 +37,19 @@ class OpenSessionView(ResponseBody, frozen=True, kw_only=True):
         """Without personal data."""
         return f"OpenSessionView({self.session_id})"
 
+    @classmethod
+    def of(cls, session: SessionView, *, current: bool) -> "OpenSessionView":
+        """Show a session to its owner."""
+        return cls(
+            session_id=session.session_id,
+            current=current,
+            ip=session.ip,
+            user_agent=session.user_agent,
+            opened_at=timestamp(session.opened_at),
+            prolonged_at=None if session.prolonged_at is None else timestamp(session.prolonged_at),
+            expires_at=timestamp(session.expires_at),
+        )
+
 
 class EndedSessionView(ResponseBody, frozen=True, kw_only=True):
     """A session that is over."""
@@ -60,19 +73,10 @@ class SessionsController(Controller):
         found = await Sessions(services.reader).open_of(
             caller.actor_id, services.clock(), wanted(page_request)
         )
-
-        def shown(session: SessionView) -> OpenSessionView:
-            return OpenSessionView(
-                session_id=session.session_id,
-                current=session.session_id == caller.session_id,
-                ip=session.ip,
-                user_agent=session.user_agent,
-                opened_at=timestamp(session.opened_at),
-                prolonged_at=None if session.prolonged_at is None else timestamp(session.prolonged_at),
-                expires_at=timestamp(session.expires_at),
-            )
-
-        return numbered(found, shown)
+        return numbered(
+            found,
+            lambda session: OpenSessionView.of(session, current=session.session_id == caller.session_id),
+        )
 
     @delete(
         "/{session_id:uuid}", status_code=200, summary="End a session", responses=errors("RESOURCE_NOT_FOUND")

@@ -1,5 +1,6 @@
 """What is shown of accounts, and to whom: allow-lists, never a filtered record (requirements ACC-21)."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -265,6 +266,13 @@ class AccountView(ResponseBody, frozen=True, kw_only=True):
     avatar_url: str | None
     registered_at: Timestamp
     last_login_at: Timestamp | None
+    last_seen_at: Timestamp | None
+    email_verified: bool
+    phone_verified: bool
+    suspended_at: Timestamp | None
+    suspended_by: UUID | None
+    suspension_reason: str | None
+    deleted_at: Timestamp | None
 
     @classmethod
     def of(cls, account: directory.AccountView) -> "AccountView":
@@ -280,8 +288,19 @@ class AccountView(ResponseBody, frozen=True, kw_only=True):
             business_name=account.business_name,
             avatar_url=account.avatar_url,
             registered_at=timestamp(account.registered_at),
-            last_login_at=None if account.last_login_at is None else timestamp(account.last_login_at),
+            last_login_at=_moment(account.last_login_at),
+            last_seen_at=_moment(account.last_seen_at),
+            email_verified=account.email_verified,
+            phone_verified=account.verified_phone is not None,
+            suspended_at=_moment(account.suspended_at),
+            suspended_by=account.suspended_by,
+            suspension_reason=account.suspension_reason,
+            deleted_at=_moment(account.deleted_at),
         )
+
+
+def _moment(at: datetime | None) -> Timestamp | None:
+    return None if at is None else timestamp(at)
 
 
 class SellerApplicationView(ResponseBody, frozen=True, kw_only=True):

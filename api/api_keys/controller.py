@@ -1,5 +1,6 @@
 """Keys by which programs act for their owner (requirements KEY-01, KEY-07, KEY-08)."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -83,6 +84,21 @@ class KnownApiKeyView(ResponseBody, frozen=True, kw_only=True):
     created_at: Timestamp
     updated_at: Timestamp
 
+    @classmethod
+    def of(cls, key: ApiKeyView, now: datetime) -> "KnownApiKeyView":
+        """Show a key to its owner, as it is at this moment."""
+        return cls(
+            key_id=key.key_id,
+            name=key.name,
+            display_prefix=key.display_prefix,
+            permissions=[Permission(each) for each in key.permissions],
+            active=key.opens_at(now),
+            expires_at=None if key.expires_at is None else timestamp(key.expires_at),
+            last_used_at=None if key.last_used_at is None else timestamp(key.last_used_at),
+            created_at=timestamp(key.issued_at),
+            updated_at=timestamp(key.changed_at),
+        )
+
 
 class RevokedApiKeyView(ResponseBody, frozen=True, kw_only=True):
     """A key that opens nothing any more."""
@@ -132,21 +148,7 @@ class ApiKeysController(Controller):
         assert caller.actor_id is not None, "whoever is signed in has an account"
         found = await ApiKeys(services.reader).of(caller.actor_id, wanted(page_request))
         now = services.clock()
-
-        def shown(key: ApiKeyView) -> KnownApiKeyView:
-            return KnownApiKeyView(
-                key_id=key.key_id,
-                name=key.name,
-                display_prefix=key.display_prefix,
-                permissions=[Permission(each) for each in key.permissions],
-                active=key.opens_at(now),
-                expires_at=None if key.expires_at is None else timestamp(key.expires_at),
-                last_used_at=None if key.last_used_at is None else timestamp(key.last_used_at),
-                created_at=timestamp(key.issued_at),
-                updated_at=timestamp(key.changed_at),
-            )
-
-        return numbered(found, shown)
+        return numbered(found, lambda key: KnownApiKeyView.of(key, now))
 
     @delete(
         "/{key_id:uuid}", status_code=200, summary="Revoke an API key", responses=errors("API_KEY_NOT_FOUND")

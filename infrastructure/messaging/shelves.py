@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from application.shared.command import Unavailable
+from infrastructure.event_store.postgres import store_errors
 from projections.listings.shelves import SellerListings
 from projections.shared.reader import Reader
 
@@ -21,6 +22,7 @@ class ShelvesInReadModel:
 
     async def unarchived(self, seller_id: UUID, *, at: int, after: UUID | None, limit: int) -> Sequence[UUID]:
         """See the port."""
-        if not await self._reader.wait_for(at, PATIENCE_SECONDS):
-            raise Unavailable("The read models have not come so far yet.")
-        return await self._listings.unarchived(seller_id, after=after, limit=limit)
+        async with store_errors():
+            if not await self._reader.wait_for(at, PATIENCE_SECONDS):
+                raise Unavailable("The read models have not come so far yet.")
+            return await self._listings.unarchived(seller_id, after=after, limit=limit)

@@ -35,6 +35,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     suspended_by: UUID | None
     suspension_reason: str | None
     deleted_at: datetime | None
+    last_seen_at: datetime | None
 
     def __repr__(self) -> str:
         """Without personal data."""
@@ -90,10 +91,11 @@ class Accounts:
         self._newest = NewestFirst(
             reader,
             columns="""
-                account_id, role, status, kind, registered_at, email, name, phone, last_login_at, business_name,
-                avatar_url, email_verified, verified_phone, suspended_at, suspended_by, suspension_reason, deleted_at
+                account_id, role, status, account_directory.kind, registered_at, email, name, phone, last_login_at,
+                business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by, suspension_reason, deleted_at,
+                seen.at AS last_seen_at
             """,
-            table="account_directory",
+            table="account_directory LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id",
             order=("registered_at", "account_id"),
             place=_Place,
             place_of=lambda account: _Place(account.registered_at, account.account_id),
@@ -116,10 +118,11 @@ class Accounts:
         """One account with all that its owner and admins may see."""
         row = await self._reader.one(
             """
-            SELECT account_id, role, status, kind, registered_at, email, name, phone, last_login_at,
-                business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
-                suspension_reason, deleted_at
+            SELECT account_id, role, status, account_directory.kind, registered_at, email, name, phone,
+                last_login_at, business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
+                suspension_reason, deleted_at, seen.at AS last_seen_at
             FROM account_directory
+            LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id
             WHERE account_id = %(account_id)s
             """,
             {"account_id": account_id},
@@ -132,10 +135,11 @@ class Accounts:
             return None
         row = await self._reader.one(
             """
-            SELECT account_id, role, status, kind, registered_at, email, name, phone, last_login_at,
-                business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
-                suspension_reason, deleted_at
+            SELECT account_id, role, status, account_directory.kind, registered_at, email, name, phone,
+                last_login_at, business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
+                suspension_reason, deleted_at, seen.at AS last_seen_at
             FROM account_directory
+            LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id
             WHERE email = %(email)s
             ORDER BY registered_at DESC, account_id DESC
             LIMIT 1

@@ -356,6 +356,18 @@ class OrderDetails:
         """The order of a number, as people name it (`ORD-20260501-00001`)."""
         return await self._view("order_number = %(value)s", order_number, viewer)
 
+    async def bought_by(
+        self, customer_id: UUID, *, after: UUID | None = None, limit: int = 100
+    ) -> list[OrderView]:
+        """The next orders of a customer, by id, as they see them themselves; their payments are left to the ledger."""
+        rows = await self._reader.all(
+            f"SELECT {_COLUMNS} FROM order_detail"  # noqa: S608 - fixed text
+            " WHERE customer_id = %(customer_id)s AND order_id > %(after)s ORDER BY order_id LIMIT %(limit)s",
+            {"customer_id": customer_id, "after": after or UUID(int=0), "limit": limit},
+        )
+        orders = [ORDERS.row_of(tuple(row.values())) for row in rows]
+        return [_seen(order, Party.CUSTOMER, customer_id, []) for order in orders]
+
     async def history(self, order_id: UUID, viewer: Viewer) -> list[HistoryEntry] | None:
         """How the order came to stand where it does, oldest first; `None` when the viewer has no part in it."""
         row = await self._row("order_id = %(value)s", order_id)

@@ -368,6 +368,7 @@ async def _keep_keys_and_sessions(client: httpx.AsyncClient, buyer: Person, sett
     elsewhere = await log_in(client, buyer.email)
     await settle()
     assert data_of(await client.get("/api-keys", headers=buyer.headers))
+    assert data_of(await client.get("/profile/me/export", headers=buyer.headers))["orders"]
     data_of(await client.delete(f"/api-keys/{key['keyId']}", headers=buyer.headers))
     sessions = data_of(await client.get("/auth/sessions", headers=elsewhere.headers))
     [current] = [each["sessionId"] for each in sessions if each["current"]]

@@ -251,13 +251,15 @@ class TestFreshness:
         def on_error(_name: str, error: Exception) -> None:
             raise Broken from error
 
+        catalogue = next(each for each in PROJECTIONS if each.name == "catalogue_search")
+
         class BrokenProjection(type(PROJECTIONS[0])):  # type: ignore[misc]  # any of them
             def apply(self, *_: Any) -> int:
                 raise ValueError
 
         history, connection = machinery.open_log(name="test"), machinery.connect(name="test")
         runner = ProjectionRunner(
-            [PROJECTIONS[2], BrokenProjection()],
+            [catalogue, BrokenProjection()],
             history,
             connection,
             on_error=on_error,
