@@ -12,6 +12,7 @@ from application.accounts.commands import (
     UnsuspendAccount,
 )
 from application.accounts.names import EMAIL, PHONE
+from application.accounts.paying import release_payment_customers
 from application.accounts.results import AccountOutcome, SellerDecision
 from application.accounts.sessions import end_sessions, outcome_of
 from application.api_keys.chain import revoke_keys_of
@@ -72,6 +73,7 @@ def delete_account(command: DeleteAccount, unit: Unit) -> AccountOutcome:
         unit.release(EMAIL, account.email, account.account_id)
     if account.verified_phone is not None:
         unit.release(PHONE, account.verified_phone, account.account_id)
+    release_payment_customers(account, unit)
     account = unit.record(account, events)
     unit.forget(account.account_id)
     return outcome_of(account, ended_sessions=ended, revoked_keys=revoked)

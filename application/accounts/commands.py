@@ -224,6 +224,13 @@ class UpdateProfile(_Discreet, frozen=True, kw_only=True):
     phone: str | UnsetType | None = UNSET
 
 
+class LinkPaymentCustomer(_Discreet, frozen=True, kw_only=True):
+    """Keep who the account's owner is to a payment provider, which has just made them known there (requirements ACC-33)."""
+
+    provider: str
+    provider_customer_id: str
+
+
 # --- administration -------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from application.accounts import administering, proving, sessions
+from application.accounts import administering, paying, proving, sessions
 from application.accounts.commands import (
     ApproveSeller,
     BootstrapSuperAdmin,
     ChangeAccountRole,
     ChangePassword,
     DeleteAccount,
+    LinkPaymentCustomer,
     LogIn,
     LogOut,
     LogOutEverywhere,
@@ -222,6 +223,7 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     ResetPassword: proving.reset_password,
     ChangePassword: proving.change_password,
     UpdateProfile: proving.update_profile,
+    LinkPaymentCustomer: paying.link_payment_customer,
     ApproveSeller: administering.approve_seller,
     RejectSeller: administering.reject_seller,
     SuspendAccount: administering.suspend_account,

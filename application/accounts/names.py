@@ -8,5 +8,8 @@ EMAIL: Final = "email"
 PHONE: Final = "phone"
 """The kind of claim that a verified phone is."""
 
+PAYMENT_CUSTOMER: Final = "payment_customer"
+"""The kind of claim that somebody's id at a payment provider is."""
+
 PASSWORD: Final = "password"  # noqa: S105 - the name of a credential
 """Under which name the credential store keeps an account's bcrypt hash."""

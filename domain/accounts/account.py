@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Annotated, Any, Final, assert_never
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,7 @@ from domain.accounts.events import (
     PasswordReset,
     PasswordResetPermitted,
     PasswordResetRequested,
+    PaymentCustomerLinked,
     PhoneVerified,
     SellerApplicationSubmitted,
     SellerApproved,
@@ -47,7 +48,7 @@ from domain.shared.errors import (
     RuleViolation,
 )
 from domain.shared.events import State
-from domain.shared.personal import OptionalPersonalText
+from domain.shared.personal import PERSONAL, OptionalPersonalText
 
 REASON_CHARACTERS_MAXIMUM: Final = 1000
 
@@ -131,11 +132,27 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: datetime
 
 
+class PaymentCustomer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who the owner of an account is to one payment provider."""
+
+    provider: str
+    customer_id: str
+
+    def __repr__(self) -> str:
+        """Without the id."""
+        return f"PaymentCustomer({self.provider})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return [("provider", self.provider)]
+
+
 class Account(State, frozen=True, kw_only=True):
     """One account as it stands. Orders copy its name, email and phone (ORD-04); erased, they are `None`.
 
     `password_generation` counts how often the password was set anew; `sessions` are those that may not be over, at most
     `SESSIONS_MAXIMUM`; `requests` counts links and codes; `suspended_from` is what a suspended account was before.
+    `avatar_id` is there when its picture lies with us; `payment_customers` has one entry a provider at most.
     """
 
     account_id: UUID
@@ -146,6 +163,7 @@ class Account(State, frozen=True, kw_only=True):
     name: OptionalPersonalText = None
     phone: OptionalPersonalText = None
     avatar_url: OptionalPersonalText = None
+    avatar_id: UUID | None = None
     verified_phone: OptionalPersonalText = None
     email_verified: bool = False
     locale: str | None = None
@@ -155,6 +173,7 @@ class Account(State, frozen=True, kw_only=True):
     verification: Pending | None = None
     reset: Pending | None = None
     suspended_from: AccountStatus | None = None
+    payment_customers: Annotated[tuple[PaymentCustomer, ...], msgspec.Meta(extra=PERSONAL)] = ()
 
     @property
     def stream_id(self) -> UUID:
@@ -298,15 +317,24 @@ def evolve(account: Account | None, event: AccountEvent, stream_id: UUID) -> Acc
         case AccountRenamed():
             return replace(account, name=event.name)
         case AvatarChanged():
-            return replace(account, avatar_url=event.url)
+            return replace(account, avatar_url=event.url, avatar_id=event.media_id)
         case PhoneVerified():
             return replace(account, phone=event.phone, verified_phone=event.phone)
         case ContactPhoneChanged():
             same = event.phone is not None and event.phone == account.verified_phone
             return replace(account, phone=event.phone, verified_phone=event.phone if same else None)
+        case PaymentCustomerLinked():
+            return replace(account, payment_customers=_with_customer(account, event))
     if isinstance(event, _Decided):
         return _decided(account, event)
     return _proved(account, event)
+
+
+def _with_customer(account: Account, event: PaymentCustomerLinked) -> tuple[PaymentCustomer, ...]:
+    others = tuple(each for each in account.payment_customers if each.provider != event.provider)
+    if event.provider_customer_id is None:
+        return others
+    return (*others, PaymentCustomer(provider=event.provider, customer_id=event.provider_customer_id))
 
 
 _Decided = (

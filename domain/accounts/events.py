@@ -177,6 +177,16 @@ class AccountDeleted(DomainEvent, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class PaymentCustomerLinked(DomainEvent, frozen=True, kw_only=True):
+    """A payment provider knows the account's owner by this id from now on, and by no other that it had before.
+
+    The provider keeps names and cards under it, so it is as personal as they are.
+    """
+
+    provider: str
+    provider_customer_id: OptionalPersonalText = None
+
+
 AccountEvent: TypeAlias = (
     AccountRegistered
     | EmailVerificationRequested
@@ -197,6 +207,7 @@ AccountEvent: TypeAlias = (
     | AccountUnsuspended
     | AccountRoleChanged
     | AccountDeleted
+    | PaymentCustomerLinked
 )
 
 # --- session: one stream a session -------------------------------------------------------------------------
