@@ -14,6 +14,7 @@ import domain.carts.events
 import domain.categories.events
 import domain.inventory.events
 import domain.listings.events
+import domain.media.events
 import domain.notifications.events
 import domain.orders.events
 import domain.otp.events
@@ -25,6 +26,7 @@ from application.carts import handlers as carts
 from application.categories import handlers as categories
 from application.inventory import handlers as inventory
 from application.listings import handlers as listings
+from application.media import handlers as media
 from application.notifications import handlers as notifications
 from application.orders import handlers as orders
 from application.otp import handlers as otp
@@ -70,6 +72,7 @@ EVENT_MODULES = (
     domain.categories.events,
     domain.inventory.events,
     domain.listings.events,
+    domain.media.events,
     domain.notifications.events,
     domain.orders.events,
     domain.otp.events,
@@ -88,6 +91,7 @@ _CONTEXTS = (
     categories,
     inventory,
     listings,
+    media,
     notifications,
     orders,
     otp,

@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
@@ -69,6 +70,16 @@ def update_profile(
                 raise PhoneIsOnlyKey("You sign in by this phone. Verify the new one by a code instead.")
             events.append(ContactPhoneChanged(phone=number))
     return events
+
+
+def set_picture(account: Account, *, media_id: UUID, url: str) -> list[AccountEvent]:
+    """Show a picture that the owner has just sent, and that lies with us, at `url`, from now on (requirements ACC-32).
+
+    Raises:
+        AccountIsSuspended, AccountIsPending, AccountIsRejected, AccountIsGone: the account may not act.
+    """
+    account.check_may_act()
+    return [AvatarChanged(media_id=media_id, url=url)]
 
 
 def verify_phone(account: Account, *, phone: str) -> list[AccountEvent]:

@@ -1,6 +1,7 @@
 """What owners say of themselves: one fact for each thing that is new, none for what is so already."""
 
 from functools import partial
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,13 @@ from domain.accounts.events import (
 )
 from domain.accounts.name import NameInvalid
 from domain.accounts.phone import PhoneInvalid
-from domain.accounts.profile import AvatarInvalid, PhoneIsOnlyKey, update_profile, verify_phone
+from domain.accounts.profile import (
+    AvatarInvalid,
+    PhoneIsOnlyKey,
+    set_picture,
+    update_profile,
+    verify_phone,
+)
 from domain.accounts.roles import AccountKind, AccountStatus, RegistrationChannel, Role
 from tests.domain.accounts.makers import ADMIN, registered
 from tests.support.given import given
@@ -23,6 +30,9 @@ from tests.support.given import given
 given_account = partial(given, evolve)
 PHONE, NEW_PHONE = "+998901234567", "+998907654321"
 URL = "https://pictures.example/nodira.jpg"
+PICTURE = UUID("01890000-0000-7000-8000-00000000001c")
+OURS = f"https://shop.uz/api/v1/media/{PICTURE}"
+pictured = AvatarChanged(media_id=PICTURE, url=OURS)
 phone_only = AccountRegistered(
     phone=PHONE,
     role=Role.CUSTOMER,
@@ -82,6 +92,23 @@ class TestUpdating:
         given_account(registered(), AccountSuspended(by=ADMIN)).when(update_profile, name="Zebo").refused(
             AccountIsSuspended
         )
+
+
+class TestPictures:
+    def test_a_picture_that_was_sent_is_shown(self) -> None:
+        account = given_account(registered(), AvatarChanged(url=URL))
+        account.when(set_picture, media_id=PICTURE, url=OURS).then(pictured)
+
+    def test_the_account_knows_which_picture_lies_with_us(self) -> None:
+        account = given_account(registered(), pictured).state
+        assert (account.avatar_id, account.avatar_url) == (PICTURE, OURS)
+        account = given_account(registered(), pictured, AvatarChanged(url=URL)).state
+        assert (account.avatar_id, account.avatar_url) == (None, URL)
+
+    def test_who_is_suspended_shows_no_other_picture(self) -> None:
+        given_account(registered(), AccountSuspended(by=ADMIN)).when(
+            set_picture, media_id=PICTURE, url=OURS
+        ).refused(AccountIsSuspended)
 
 
 class TestPhones:

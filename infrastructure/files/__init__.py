@@ -1,0 +1,1 @@
+"""Files: the object store, and what is done to pictures before they get there."""
