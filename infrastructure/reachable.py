@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 
+from infrastructure.files.minio import client_of
 from infrastructure.security.secrets import Secret
 from infrastructure.settings import ObjectStoreSettings, SmtpSettings
 
@@ -81,21 +82,10 @@ async def object_store_answers(store: ObjectStoreSettings) -> None:
 def _look_for_bucket(store: ObjectStoreSettings) -> None:
     # A tenth of a second to import, for something that is asked now and then.
     import urllib3
-    from minio import Minio
 
-    assert store.endpoint is not None, "only a store that is configured is asked"
-    parts = urlsplit(store.endpoint if "://" in store.endpoint else f"http://{store.endpoint}")
     pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1.0, read=PATIENCE_SECONDS), retries=False)
     try:
-        client = Minio(
-            parts.netloc,
-            access_key=store.access_key,
-            secret_key=store.secret_key.reveal() if store.secret_key is not None else None,
-            secure=parts.scheme == "https",
-            region=store.region,
-            http_client=pool,
-        )
-        if not client.bucket_exists(store.bucket):
+        if not client_of(store, pool).bucket_exists(store.bucket):
             raise BucketMissing(f"The object store has no bucket {store.bucket}.")
     finally:
         pool.clear()
