@@ -4,6 +4,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
@@ -43,11 +44,12 @@ from infrastructure.event_store.keyring import Keyring
 from infrastructure.event_store.log import PostgresLog
 from infrastructure.event_store.names import EventNames, Upcaster
 from infrastructure.event_store.postgres import PostgresEventStore, open_pool
+from infrastructure.files.minio import MinioFiles
 from infrastructure.identity import new_id, utc_now
 from infrastructure.payments.patient import patient_registry
 from infrastructure.payments.sandbox import SandboxGateway
 from infrastructure.security.cipher import KeyWrapper
-from infrastructure.settings import Settings
+from infrastructure.settings import Environment, Settings
 from projections.accounts.account_directory import AccountDirectory
 from projections.accounts.account_sessions import AccountSessionsProjection
 from projections.analytics.sales_daily import SalesDailyProjection
@@ -176,6 +178,16 @@ class Machinery:
         if self.settings.payments.sandbox:
             gateways.append(SandboxGateway(derived_key(self.settings, b"sandbox")))
         return patient_registry(gateways, pause_seconds=self.settings.process.upstream_pause_seconds)
+
+    def files(self) -> MinioFiles:
+        """The object store; close it with `MinioFiles.close`. A bucket that is missing is made in development only."""
+        in_development = self.settings.environment is Environment.DEVELOPMENT
+        return MinioFiles(self.settings.s3, make_bucket=in_development)
+
+    def address_of_media(self, media_id: UUID) -> str:
+        """Where a file is shown."""
+        http = self.settings.http
+        return f"{http.app_url.rstrip('/')}/api/{http.api_version}/media/{media_id}"
 
     @asynccontextmanager
     async def open_pool(self, *, name: str) -> AsyncIterator[Pool]:

@@ -57,6 +57,7 @@ class RoleContext:
         self.codec = machinery.codec
         self.database_url = machinery.database_url
         self.gateways = machinery.payment_gateways()
+        self.files = machinery.files()
         self.new_id = machinery.new_id
         self.clock = machinery.clock
         self.commands = commands
@@ -227,6 +228,7 @@ async def run_roles(machinery: Machinery, names: Collection[str], stopped: async
         pool = await stack.enter_async_context(machinery.open_pool(name="daftar-background"))
         commands, store = await stack.enter_async_context(machinery.open_commands(pool))
         context = RoleContext(machinery, commands, store)
+        stack.callback(context.files.close)
         await stack.enter_async_context(
             StandingFollower(
                 None,

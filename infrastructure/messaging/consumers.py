@@ -1,10 +1,12 @@
-"""Our workflows and what feeds them: mails, earnings, refunds, shelves of who is gone (requirements ES-12, NTF-01, OUT-04, ACC-28)."""
+"""Our workflows: mails, earnings, refunds, and what goes with who is gone (ES-12, NTF-01, OUT-04, ACC-28, ES-17)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from application.listings.policies import ENDS, ArchiveWhenAccountDeleted
+from application.media.policies import FOLLOWED, ClearAway
+from application.media.ports import Files
 from application.notifications.policies import MAILED
 from application.notifications.ports import Commands, History, Mailer, MailRefused
 from application.notifications.post import PostOffice
@@ -120,6 +122,16 @@ def shelves_workflow(
     return Workflow(name="shelves", subjects=tuple(map(names.of_class, ENDS)), handle=handle)
 
 
+def clearing_workflow(clearing: ClearAway, *, history: History, names: StreamNames = DAFTAR) -> Workflow:
+    """The workflow that takes pictures away which nobody shows any more. A store that is away is waited for."""
+
+    async def handle(incoming: Incoming) -> None:
+        recorded = await the_fact(history, incoming)
+        await clearing.follow(recorded, caused_by(recorded, incoming))
+
+    return Workflow(name="media", subjects=tuple(map(names.of_class, FOLLOWED)), handle=handle)
+
+
 async def the_fact(history: History, incoming: Incoming) -> Recorded:
     """The event that a message is about, from the log.
 
@@ -172,6 +184,11 @@ class WorkflowContext(Protocol):
         ...
 
     @property
+    def files(self) -> Files:
+        """The object store."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """What time it is."""
         ...
@@ -218,6 +235,11 @@ async def run_workflows(
             refunds_workflow(PaymentDesk(context.gateways, context.commands), history=history, names=names),
             shelves_workflow(
                 ArchiveWhenAccountDeleted(ShelvesInReadModel(Reader(pool)), context.commands),
+                history=history,
+                names=names,
+            ),
+            clearing_workflow(
+                ClearAway(history=history, commands=context.commands, files=context.files),
                 history=history,
                 names=names,
             ),

@@ -12,6 +12,7 @@ from nats.js.errors import NotFoundError
 
 import domain.accounts.events
 import domain.inventory.events
+import domain.media.events
 import domain.notifications.events
 import domain.orders.events
 import domain.payments.events
@@ -34,6 +35,7 @@ from tests.support.stores import postgres_store
 EVENT_MODULES: tuple[ModuleType, ...] = (
     domain.accounts.events,
     domain.inventory.events,
+    domain.media.events,
     domain.notifications.events,
     domain.orders.events,
     domain.payments.events,

@@ -13,20 +13,24 @@ from uuid import UUID
 import psycopg
 import pytest
 
+import application.media.handlers as media
 import application.notifications.handlers as notifications
 import application.payouts.handlers as payouts
+from application.media.ports import Files
 from application.notifications.post import notification_id
 from application.payments.ports import GatewayRegistry
 from application.shared.caller import Caller
 from application.shared.loop import CommandLoop
 from application.shared.store import Kind
-from domain.accounts.events import SellerApproved, SellerRejected
+from domain.accounts.events import AccountDeleted, AvatarChanged, SellerApproved, SellerRejected
+from domain.media.events import MediaDeleted, MediaKind, MediaUploaded
 from domain.orders import order as orders
 from domain.shared.events import DomainEvent
 from infrastructure.embedded.services import ServiceUrls
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.names import event_id
 from infrastructure.event_store.postgres import open_pool
+from infrastructure.files.minio import MinioFiles
 from infrastructure.identity import new_id, utc_now
 from infrastructure.messaging.connection import connected
 from infrastructure.messaging.consumers import run_workflows
@@ -46,6 +50,7 @@ from tests.infrastructure.messaging.makers import (
 )
 from tests.infrastructure.messaging.test_consumers import dead
 from tests.support.commands import CLAIMS
+from tests.support.files import KeptFiles
 from tests.support.stores import make_codec, postgres_store
 
 pytestmark = pytest.mark.services
@@ -56,24 +61,37 @@ HASTY = Terms(first_pause_seconds=0.02, pause_factor=2.0, concurrency=4)
 class Context:
     """What the role gets from its process."""
 
-    def __init__(self, settings: Settings, codec: Codec, database_url: str, commands: CommandLoop) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        codec: Codec,
+        database_url: str,
+        commands: CommandLoop,
+        files: Files | None = None,
+    ) -> None:
         self.settings = settings
         self.codec = codec
         self.database_url = database_url
         self.commands = commands
         self.gateways = GatewayRegistry(())
+        self.files = files or KeptFiles()
         self.clock = utc_now
 
 
 @asynccontextmanager
 async def workflows(
-    urls: ServiceUrls, database_url: str, names: StreamNames, **environment: str
+    urls: ServiceUrls,
+    database_url: str,
+    names: StreamNames,
+    files: Files | None = None,
+    **environment: str,
 ) -> AsyncIterator[None]:
     """The role, with a command loop of its own, and a publisher that feeds it."""
     assert urls.nats_url is not None
     settings = Settings.from_environment(urls.as_environment() | {"APP_ENV": "test"} | environment)
     kinds: list[Kind[Any]] = [
         CLAIMS,
+        *media.KINDS,
         *notifications.KINDS,
         *payouts.KINDS,
         Kind("order", orders.Order, orders.evolve),
@@ -82,14 +100,14 @@ async def workflows(
         postgres_store(database_url, EVENT_MODULES) as store,
         CommandLoop(
             store,
-            handlers=notifications.HANDLERS | payouts.HANDLERS,
+            handlers=media.HANDLERS | notifications.HANDLERS | payouts.HANDLERS,
             kinds=kinds,
             clock=utc_now,
             new_id=new_id,
         ) as loop,
         publishing(database_url, urls.nats_url, names),
     ):
-        context = Context(settings, make_codec(EVENT_MODULES), database_url, loop)
+        context = Context(settings, make_codec(EVENT_MODULES), database_url, loop, files)
         async with running(lambda stopped: run_workflows(context, stopped, names=names, terms=HASTY)):
             yield
 
@@ -287,3 +305,49 @@ class TestEarnings:
         assert len(earned) == 1
         assert str(order) in earned[0]
         assert str(SELLER) in earned[0]
+
+
+class TestPictures:
+    async def test_what_was_replaced_and_what_a_deleted_account_showed_leaves_the_object_store(
+        self, urls: ServiceUrls, database_url: str, names: StreamNames, pen: Pen
+    ) -> None:
+        admin, log = new_id(), Log(database_url)
+        files = MinioFiles(Settings.from_environment(urls.as_environment() | {"APP_ENV": "test"}).s3)
+        account, other = await pen.write(registered()), await pen.write(registered())
+        first = await show(pen, files, account)
+        second = await show(pen, files, account)
+        kept = await show(pen, files, other)
+        unseen = f"avatars/{account}/{new_id()}"
+        await files.put(unseen, b"never shown", "image/webp")
+        async with workflows(urls, database_url, names, files):
+            await log.names_of(first, ending="MediaDeleted")
+            assert (await log.of(first))[-1] == MediaDeleted(by=account)
+            await pen.write(AccountDeleted(by=admin), stream_id=account)
+            await log.names_of(second, ending="MediaDeleted")
+            assert (await log.of(second))[-1] == MediaDeleted(by=admin)
+            keys = [f"avatars/{account}/{each}" for each in (first, second)]
+            async with asyncio.timeout(20):
+                for key in (*keys, unseen):
+                    while await files.get(key) is not None:  # noqa: ASYNC110 - another program works
+                        await asyncio.sleep(0.05)
+        assert await files.get(f"avatars/{other}/{kept}") == b"a picture"
+        files.close()
+
+
+async def show(pen: Pen, files: MinioFiles, owner: UUID) -> UUID:
+    """A picture in the store, and what the log says when it is shown."""
+    media_id = new_id()
+    key, url = f"avatars/{owner}/{media_id}", f"https://shop.uz/api/v1/media/{media_id}"
+    await files.put(key, b"a picture", "image/webp")
+    uploaded = MediaUploaded(
+        owner_id=owner,
+        kind=MediaKind.IMAGE,
+        content_type="image/webp",
+        size_bytes=9,
+        sha256="ab",
+        storage_key=key,
+        url=url,
+    )
+    await pen.write(uploaded, stream_id=media_id)
+    await pen.write(AvatarChanged(media_id=media_id, url=url), stream_id=owner)
+    return media_id
