@@ -148,7 +148,9 @@ ACCESS: Final[Table] = {
     ("GET", "/profile/me/export"): signed_in(),
     ("POST", "/profile/me/phone/send-code"): signed_in(),
     ("POST", "/profile/me/phone/verify"): signed_in(),
+    ("POST", "/profile/me/picture"): signed_in(),
     ("GET", "/profile/{accountId}"): signed_in(),
+    ("GET", "/media/{mediaId}"): ANYBODY,
     # --- programs ---
     ("POST", "/api-keys"): signed_in(),
     ("GET", "/api-keys"): signed_in(),

@@ -13,6 +13,8 @@ from api.context import Connection, application_of
 from api.services import HealthCheck, Standing
 from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
+from application.media.ports import Files
+from application.media.profile_pictures import ProfilePictures
 from application.payments.desk import PaymentDesk
 from application.payments.ports import GatewayRegistry
 from application.shared.loop import CommandLoop
@@ -22,6 +24,7 @@ from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
 from infrastructure.cache.catalogue import CatalogueCache
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.files.images import PillowPortraits
 from infrastructure.last_seen import LastSeen
 from infrastructure.reachable import mail_answers, nats_answers, object_store_answers
 from infrastructure.security.tokens import TokenIssuer
@@ -54,6 +57,8 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     order_terms: OrderTerms
     catalogue: Catalogue
     catalogue_cache: CatalogueCache
+    files: Files
+    pictures: ProfilePictures
 
     async def head(self) -> int:
         """The position of the newest event."""
@@ -102,6 +107,9 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
             redis = connect(settings.redis_url)
             stack.push_async_callback(redis.aclose)
         door = await stack.enter_async_context(open_door(tools, commands=commands, store=store, redis=redis))
+        files, portraits = tools.files(), PillowPortraits()
+        stack.callback(files.close)
+        stack.callback(portraits.close)
         reader = Reader(pool)
         gateways = tools.payment_gateways()
         kinds = kinds_by_name()
@@ -154,6 +162,13 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 tax_rate=settings.commerce.tax_rate_bp,
                 shipping_fees=dict(settings.commerce.courier_fee),
                 commission_rate=settings.commerce.platform_commission_bp,
+            ),
+            files=files,
+            pictures=ProfilePictures(
+                files=files,
+                portraits=portraits,
+                new_id=tools.new_id,
+                address_of=tools.address_of_media,
             ),
         )
 

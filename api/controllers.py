@@ -9,6 +9,7 @@ from api.audit.controller import CONTROLLERS as AUDIT
 from api.carts.controller import CONTROLLERS as CARTS
 from api.categories.controller import CONTROLLERS as CATEGORIES
 from api.listings.controller import CONTROLLERS as LISTINGS
+from api.media.controller import CONTROLLERS as MEDIA
 from api.orders.controller import CONTROLLERS as ORDERS
 from api.payments.controller import CONTROLLERS as PAYMENTS
 from api.payouts.controller import CONTROLLERS as PAYOUTS
@@ -21,6 +22,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     *CARTS,
     *CATEGORIES,
     *LISTINGS,
+    *MEDIA,
     *ORDERS,
     *PAYMENTS,
     *PAYOUTS,

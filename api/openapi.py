@@ -353,6 +353,9 @@ def _refuse_nul(schema: dict[str, Any]) -> None:
 def _complete_body(operation: dict[str, Any], handler: HTTPRouteHandler, codes: dict[int, list[str]]) -> None:
     if handler.opt.get("raw_body"):
         operation["requestBody"] = _ANY_BODY
+    elif form := handler.opt.get("form"):
+        operation["requestBody"] = form
+        codes.setdefault(415, []).append("UNSUPPORTED_MEDIA_TYPE")
     elif "requestBody" not in operation:
         return
     elif handler.opt.get("needs_body"):

@@ -171,11 +171,14 @@ def refuse_repeated(request: Request[Any, Any, Any]) -> None:
 # --- idempotency -------------------------------------------------------------------------------------------
 
 
-async def idempotency_key(request: Request[Any, Any, Any], caller: Caller) -> IdempotencyKey | None:
+async def idempotency_key(
+    request: Request[Any, Any, Any], caller: Caller, *, sent: bytes | None = None
+) -> IdempotencyKey | None:
     """The key under which the command may be repeated, `None` without an `Idempotency-Key` header (ES-15).
 
     It belongs to the account, or to a stranger's address, so that nobody can probe for the keys of others. The request
-    is known again by a keyed digest: it may hold a password, which a plain digest would let others guess at leisure.
+    is known again by a keyed digest: it may hold a password, which a plain digest would let others guess at leisure. `sent`
+    stands for the body, where equal requests have different ones.
 
     Raises:
         IdempotencyKeyMalformed: the key is not 1 to 255 visible ASCII characters, bare or as a quoted string.
@@ -193,7 +196,7 @@ async def idempotency_key(request: Request[Any, Any, Any], caller: Caller) -> Id
         context.path.encode("utf-8", "surrogatepass"),
         request.scope["query_string"],
         context.headers.get(b"if-match", b""),
-        _canonical(await request.body()),
+        _canonical(await request.body()) if sent is None else sent,
     ):
         digest.update(len(part).to_bytes(8, "big") + part)
     return IdempotencyKey(scope=scope, key=key, request_hash=digest.digest())

@@ -29,20 +29,22 @@ async def submit(
     caller: Caller | None = None,
     message: str | None = None,
     headers: dict[str, str] | None = None,
+    sent: bytes | None = None,
 ) -> Response[Envelope[V]]:
     """Have a command decided and answer with what it made of the thing.
 
     `view` shows the handler's result. `kind` and `entity` say what `If-Match` and `ETag` speak about: `order` and its
     id; without `entity` (something new) the tag names the stream of the result. The caller is whoever the route found to
     ask. `Idempotency-Key` and `If-Match` are taken from the request; the answer has `ETag`, `X-Position`, and
-    `Idempotent-Replayed` when it is the kept answer to an equal request.
+    `Idempotent-Replayed` when it is the kept answer to an equal request. `sent` is what tells equal requests from others
+    where their bodies do not.
 
     Raises:
         DomainError: the business refuses, or a header is malformed.
         Unavailable: see `CommandLoop.submit`.
     """
     caller = caller or asker(request)
-    key = await idempotency_key(request, caller)
+    key = await idempotency_key(request, caller, sent=sent)
     precondition = context_of(request).headers.get(b"if-match")
     versions: list[int] | None = None
     if precondition is not None:

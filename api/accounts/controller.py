@@ -11,6 +11,7 @@ from api.accounts.current import current_account
 from api.accounts.export import ExportController
 from api.accounts.failures import breaking_as
 from api.accounts.passwords import PasswordsController
+from api.accounts.picture import PictureController
 from api.accounts.profiles import ProfilesController
 from api.accounts.requests import (
     LogInRequest,
@@ -161,6 +162,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PasswordsController,
     ProfilesController,
     ExportController,
+    PictureController,
     SessionsController,
     AdminAccountsController,
     AccountsOfOthersController,

@@ -21,6 +21,16 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     declared_type: str
     content: bytes
 
+    def as_bytes(self) -> bytes:
+        """What tells it from other files, however it was packed."""
+        return b"\0".join(
+            (
+                self.file_name.encode("utf-8", "surrogatepass"),
+                self.declared_type.encode("utf-8", "surrogatepass"),
+                self.content,
+            )
+        )
+
     def __repr__(self) -> str:
         """Without name and content."""
         return f"Upload({len(self.content)} bytes)"
