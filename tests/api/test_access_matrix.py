@@ -27,6 +27,7 @@ from domain.accounts.roles import Role
 from tests.api.asking import data_of
 from tests.api.conftest import Person, Settle, SignUp, log_in
 from tests.api.orders.trade import buy, put_on_sale
+from tests.support.pictures import picture
 
 pytestmark = pytest.mark.services
 
@@ -148,6 +149,7 @@ async def world(
             "categoryId": category["categoryId"],
             "keyId": str(key_id),
             "listingId": listing_id,
+            "mediaId": await _picture_of(client, seller),
             "name": "start.js",
             "orderId": order["orderId"],
             "orderNumber": order["orderNumber"],
@@ -156,6 +158,12 @@ async def world(
             "slug": slug,
         },
     )
+
+
+async def _picture_of(client: httpx.AsyncClient, person: Person) -> str:
+    files = {"profilePic": ("me.png", picture(), "image/png")}
+    shown = data_of(await client.post("/profile/me/picture", files=files, headers=person.headers))
+    return str(shown["avatarUrl"]).rpartition("/")[2]
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tests.api.accounts.mailbox import Mailbox, a_phone, an_address
 from tests.api.asking import NOBODY, after, data_of, refusal
 from tests.api.conftest import PASSWORD, Person, Settle, SignUp, log_in
 from tests.api.orders.trade import place, play, put_on_sale, wish
+from tests.support.pictures import picture
 
 pytestmark = pytest.mark.services
 
@@ -142,6 +143,11 @@ async def test_refusals_answer_as_documented(
     assert refusal(await client.get("/admin/accounts", headers=buyer.headers))[0] == 403
     assert refusal(await client.post("/orders", json={}, headers=buyer.headers))[0] == 400
     assert refusal(await client.post("/orders", content=b"{}", headers=buyer.headers))[0] == 415
+    assert refusal(await client.post("/profile/me/picture", json={}, headers=buyer.headers))[0] == 415
+    no_picture = {"files": {"profilePic": ("me.svg", b"<svg/>", "image/svg+xml")}, "headers": buyer.headers}
+    answer = await client.post("/profile/me/picture", **no_picture)  # type: ignore[arg-type]
+    assert refusal(answer) == (400, "INVALID_FILE_TYPE")
+    assert refusal(await client.get(f"/media/{NOBODY}")) == (404, "RESOURCE_NOT_FOUND")
     for stale in ({"If-Match": "7"}, {"If-Match": '"order-17"'}):
         answer = await client.post("/orders", json=wish((listing_id, 1)), headers={**buyer.headers, **stale})
         assert refusal(answer) == (412, "PRECONDITION_FAILED")
@@ -226,6 +232,9 @@ async def _prove_who_one_is(client: httpx.AsyncClient, mailbox: Mailbox) -> None
     profile = {"name": "Zebo K.", "avatarUrl": "https://example.uz/zebo.png"}
     data_of(await client.put("/profile/me", json=profile, headers=bearer))
     data_of(await client.get("/profile/me", headers=bearer))
+    files = {"profilePic": ("me.png", picture(), "image/png")}
+    shown = data_of(await client.post("/profile/me/picture", files=files, headers=bearer))
+    assert (await client.get(f"/media/{shown['avatarUrl'].rpartition('/')[2]}")).status_code == 200
     data_of(await client.post("/profile/me/phone/send-code", json={"phone": phone}, headers=bearer))
     shown = {"phone": phone, "otp": await mailbox.code_on(phone)}
     data_of(await client.post("/profile/me/phone/verify", json=shown, headers=bearer))
