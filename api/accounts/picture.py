@@ -21,8 +21,8 @@ from domain.shared.errors import DomainError
 
 FIELD: Final = "profilePic"
 DESCRIPTION: Final = (
-    "A JPEG, PNG, WebP or GIF of at most 5 MB (5 242 880 bytes) and 50 megapixels. Its declared type, the extension of its "
-    "name and its content must agree."
+    "A JPEG, PNG, WebP or GIF of at most 5 MB (5 242 880 bytes) and 16 megapixels (JPEG: 50). Its declared type, the "
+    "extension of its name and its content must agree."
 )
 
 

@@ -15,14 +15,22 @@ from infrastructure.files.threads import BoundedThreads
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PIXELS_MAXIMUM: Final = 50_000_000
-"""What the cameras of phones take. Decoded, that is 200 MB for some types, which is why few are decoded at a time."""
+PIXELS_MAXIMUM: Final = {
+    ImageType.JPEG: 50_000_000,
+    ImageType.PNG: 16_000_000,
+    ImageType.WEBP: 16_000_000,
+    ImageType.GIF: 16_000_000,
+}
+"""What the cameras of phones take, which is JPEG and decoded no larger than needed. Others are decoded whole, which takes up to
+350 MB (WebP, whose decoder keeps three canvases)."""
 
 SIDE_PIXELS: Final = 1024
 """Larger pictures are made smaller; nobody is shown larger than that."""
 
 QUALITY: Final = 85
-THREADS: Final = 2
+THREADS: Final = 1
+"""The memory that drawing takes, once; a picture of a phone takes half a second."""
+
 WAITING_MAXIMUM: Final = 32
 
 _FORMATS: Final = {
@@ -56,7 +64,6 @@ def draw(content: bytes, image_type: ImageType) -> Picture:
         InvalidFileType, FileTooLarge: see the port.
     """
     image = _decoded(content, image_type)
-    image.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
     image.info = {}  # What Pillow would copy into the new file: profiles, comments.
     drawn = BytesIO()
     image.save(drawn, "WEBP", quality=QUALITY, method=4)
@@ -72,31 +79,34 @@ def _decoded(content: bytes, image_type: ImageType) -> "Image":
     unreadable = InvalidFileType(f"The file cannot be read as {image_type.value}.")
     try:
         if image_type is ImageType.WEBP:
-            _check_pixels(*_webp_canvas(content))
+            _check_pixels(_webp_canvas(content), image_type)
         with Image.open(BytesIO(content), formats=(_FORMATS[image_type],)) as opened:
-            _check_pixels(*opened.size)
+            _check_pixels(opened.size, image_type)
             # JPEG can be decoded smaller than it is, which spares memory; other types do not care.
             opened.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
             opened.load()
-            upright = ImageOps.exif_transpose(opened)
-            return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+            image = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+        image.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
+        return ImageOps.exif_transpose(image)
     except FileTooLarge:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels() from error
+        raise _too_many_pixels(image_type) from error
     except Exception as error:
         # Decoders fail in their own ways over files that are broken or made to break them: the file is at fault.
         raise unreadable from error
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > PIXELS_MAXIMUM:
-        raise _too_many_pixels()
+def _check_pixels(size: tuple[int, int], image_type: ImageType) -> None:
+    if size[0] * size[1] > PIXELS_MAXIMUM[image_type]:
+        raise _too_many_pixels(image_type)
 
 
-def _too_many_pixels() -> FileTooLarge:
+def _too_many_pixels(image_type: ImageType) -> FileTooLarge:
+    maximum = PIXELS_MAXIMUM[image_type]
     return FileTooLarge(
-        f"An image has at most {PIXELS_MAXIMUM} pixels.", details={"maximumPixels": PIXELS_MAXIMUM}
+        f"An image of type {image_type.value} has at most {maximum} pixels.",
+        details={"maximumPixels": maximum},
     )
 
 

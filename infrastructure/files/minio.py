@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from application.media.ports import FilesAway
+from application.shared.command import Overloaded
 from infrastructure.files.threads import BoundedThreads
 from infrastructure.outbound.breaker import CircuitBreaker, CircuitOpen
 from infrastructure.outbound.patience import within_patience
@@ -53,7 +54,7 @@ class MinioFiles:
         self._read_seconds = read_seconds
         self._call_seconds = call_seconds
         self._threads = BoundedThreads("files", threads=THREADS, waiting_maximum=WAITING_MAXIMUM)
-        self._breaker = CircuitBreaker("object store", FilesAway, pause_seconds=pause_seconds)
+        self._breaker = CircuitBreaker("object store", FilesAway, Overloaded, pause_seconds=pause_seconds)
         self._opened: tuple[Minio, Any] | None = None
 
     async def put(self, storage_key: str, content: bytes, content_type: str) -> None:

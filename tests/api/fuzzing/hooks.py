@@ -24,7 +24,14 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import CoverageScenario
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
+from tests.support.pictures import picture
+
 API: Final = "/api/v1"
+PICTURES: Final = (
+    ("me.png", "PNG", "image/png"),
+    ("me.jpg", "JPEG", "image/jpeg"),
+    ("me.gif", "GIF", "image/gif"),
+)
 CART_ITEM: Final = f"PATCH {API}/cart/items/{{listingId}}"
 
 _WORLD: Final[dict[str, Any]] = json.loads(Path(os.environ["FUZZ_WORLD"]).read_text())
@@ -92,6 +99,8 @@ RIGHT: Final = (
         ("name|businessName", "name"),
         ("email", "email"),
     ),
+    Refusal("POST /profile/me/picture", "INVALID_FILE_TYPE|FILE_EXTENSION_MISMATCH"),
+    _wrong("POST /profile/me/picture", ("profilePic", "type"), ("", "form")),
     _wrong("PUT /profile/me", ("name", "name"), ("avatarUrl", "format")),
     _wrong("POST /auth/.*", ("email", "email")),
     _wrong("(POST|PATCH) /orders/{orderId}/(ship|tracking)", ("trackingNumber", "format")),
@@ -222,6 +231,18 @@ def change_the_password_of_another_account(context: HookContext, case: Case, kwa
     if case.headers.get("Authorization") == _BEARER:
         body = {"email": f"{uuid4().hex}@example.uz", "password": _ME["password"], "name": "Somebody"}
         case.headers["Authorization"] = f"Bearer {_ask('/auth/register', body)['accessToken']}"
+
+
+@schemathesis.hook("before_call").apply_to(path=f"{API}/profile/me/picture", method="POST")
+def send_a_picture(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Three of four forms have a real picture in them: no bytes that are drawn are one, and drawn names have no extension."""
+    meta = case.meta
+    if meta is None or ParameterLocation.BODY not in meta.components:
+        return
+    seed = crc32(str(case.body).encode(errors="replace"))
+    if not meta.is_negative_at(ParameterLocation.BODY) and seed % 4:
+        name, form, kind = PICTURES[seed % len(PICTURES)]
+        kwargs["files"] = {"profilePic": (name, picture(form), kind)}
 
 
 @schemathesis.hook("before_call").apply_to(name=CART_ITEM)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import msgspec
 
 from infrastructure.embedded.services import ServiceUrls
@@ -11,6 +12,7 @@ from infrastructure.one_time_codes import SMS_FOLDER
 from tests.api.accounts.mailbox import Mailbox
 from tests.api.fuzzing.proofs import for_owner, for_strangers
 from tests.journeys.shop import PASSWORD, Person, Shop, wish
+from tests.support.pictures import picture
 from tests.support.running import ADMIN_EMAIL, ADMIN_PASSWORD, environment_of
 
 ORDERS: Final = 8
@@ -78,12 +80,14 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
     )
     drafts = await asyncio.gather(*(_draft(shop, seller, number) for number in range(ORDERS)))
     goods = Goods(shop, shelf[0], seller)
+    portrait = await _portrait(shop)
 
     public = {
         "listingId": [*shelf],
         "category": [category, "tea"],
         "categoryId": [category],
         "sellerId": [seller.account_id],
+        "mediaId": [portrait],
         "slug": ["teapot-1", "teapot-2"],
         "currency": ["usd"],
         "paymentMethod": ["sandbox"],
@@ -261,6 +265,18 @@ async def _draft(shop: Shop, seller: Person, number: int) -> str:
     body = {"name": f"Draft {number}", "price": {"amount": "12.50", "currency": "usd"}}
     listing_id: str = (await shop.post("/listings", body, seller)).data["listingId"]
     return listing_id
+
+
+async def _portrait(shop: Shop) -> str:
+    """The picture of somebody who shows no other meanwhile."""
+    sitter = await shop.customer("sitter")
+    async with httpx.AsyncClient(base_url=shop.daftar.url, timeout=30) as client:
+        answer = await client.post(
+            "/api/v1/profile/me/picture",
+            files={"profilePic": ("me.png", picture(), "image/png")},
+            headers={"Authorization": f"Bearer {sitter.token}"},
+        )
+    return str(answer.raise_for_status().json()["data"]["avatarUrl"]).rpartition("/")[2]
 
 
 async def _applicants(shop: Shop, fate: str) -> list[str]:
