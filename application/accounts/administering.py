@@ -16,6 +16,7 @@ from application.accounts.paying import release_payment_customers
 from application.accounts.results import AccountOutcome, SellerDecision
 from application.accounts.sessions import end_sessions, outcome_of
 from application.api_keys.chain import revoke_keys_of
+from application.media.hiding import hide_picture
 from application.shared.unit import Unit
 from domain.accounts import administration
 from domain.accounts.account import Account, AccountNotFound
@@ -62,7 +63,9 @@ def change_account_role(command: ChangeAccountRole, unit: Unit) -> AccountOutcom
 
 
 def delete_account(command: DeleteAccount, unit: Unit) -> AccountOutcome:
-    """End an account for good: sessions, keys and secrets are gone, its names are free, its person is forgotten."""
+    """End an account for good: sessions, keys and secrets are gone, its names are free, its picture is hidden, its person
+    is forgotten.
+    """
     admin, account = _admin_and(command.account_id, unit)
     events = administration.delete(account, by=admin, reason=command.reason)
     if not events:
@@ -74,6 +77,7 @@ def delete_account(command: DeleteAccount, unit: Unit) -> AccountOutcome:
     if account.verified_phone is not None:
         unit.release(PHONE, account.verified_phone, account.account_id)
     release_payment_customers(account, unit)
+    hide_picture(account, unit, by=admin.account_id)
     account = unit.record(account, events)
     unit.forget(account.account_id)
     return outcome_of(account, ended_sessions=ended, revoked_keys=revoked)
