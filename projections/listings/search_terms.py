@@ -199,18 +199,20 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+# How many words there are stands in queries of their own, where the planner does not see it: else it would make a new plan
+# for each search, hoping to gain by the number, and that takes twice as long as to look up the words.
 _LOOK_UP: Final[LiteralString] = """
     SELECT asked.word AS asked, (ts_lexize('english_stem', asked.word))[1] AS stem, found.word, found.begun,
         found.listings, found.categories,
         (SELECT reltuples FROM pg_class WHERE oid = 'catalogue_words'::regclass) AS catalogue_size
-    FROM unnest(%(words)s::text[], %(beyond)s::text[]) AS asked (word, beyond)
+    FROM unnest((SELECT %(words)s::text[]), (SELECT %(beyond)s::text[])) AS asked (word, beyond)
     LEFT JOIN LATERAL (
         (
             SELECT word, true AS begun, listings, categories
             FROM catalogue_vocabulary
             WHERE word >= asked.word AND word < asked.beyond
             ORDER BY word
-            LIMIT %(limit)s
+            LIMIT (SELECT %(limit)s::bigint)
         )
         UNION ALL
         (
@@ -218,7 +220,7 @@ _LOOK_UP: Final[LiteralString] = """
             FROM catalogue_vocabulary
             WHERE stem = (ts_lexize('english_stem', asked.word))[1]
             ORDER BY word
-            LIMIT %(limit)s
+            LIMIT (SELECT %(limit)s::bigint)
         )
     ) AS found ON true
     LIMIT 10000
