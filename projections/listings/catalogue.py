@@ -228,18 +228,7 @@ class Catalogue:
             offset = request.offset if isinstance(request, PageRequest) else 0
             found = await relevance.page(offset, request.limit + 1)
             rows, total = found.rows, found.total
-        shown = rows[: request.limit]
-        cards = await self._cards([row["listing_id"] for row in shown]) if shown else []
-        has_more = len(rows) > request.limit
-        return _Part(
-            cards=cards,
-            has_more=has_more,
-            cursor=cursor_after(shown[-1], order) if has_more else None,
-            total=total,
-        )
-
-    async def _cards(self, ids: list[UUID]) -> Rows:
-        return await self._reader.all(statements.cards_of_ids(), {"ids": ids})
+        return _part(rows, request, order, total=total)
 
     async def _sorted_ids(
         self, ids: list[UUID], request: PageRequest | SliceRequest, order: Order, place: Place | None

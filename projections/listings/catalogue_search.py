@@ -28,7 +28,7 @@ from domain.listings.events import (
     ListingRecategorised,
 )
 from domain.shared.events import DomainEvent, Recorded
-from projections.listings.lexemes import Lexemes, lexemes_of, refiled, told_words
+from projections.listings.lexemes import NAME, PLACES, Lexemes, lexemes_of, refiled, told_lexemes
 from projections.listings.standing import ACTIVE
 from projections.listings.words import words_of
 from projections.shared.projection import Batch, Projection
@@ -174,14 +174,17 @@ class WordRow(msgspec.Struct, gc=False):
     """A word of the catalogue. `changed_at` is a log position.
 
     So many `listings` on the shelf have it in name, tags or short description, and so many `categories` in their names:
-    these are what misspelt words are corrected to. Words that are in descriptions or drafts only have neither; a word is
-    kept when the last text that had it is gone.
+    these are what misspelt words are corrected to. Words that are in descriptions or drafts only have neither. So many of
+    the listings have it in their `names`. `places` are the letters of all places that it ever had in a listing, on the shelf
+    or not: it need not be looked for anywhere else. A word and its places are kept when the last text that had it is gone.
     """
 
     word: str
     changed_at: int
     listings: int = 0
+    names: int = 0
     categories: int = 0
+    places: str = ""
 
 
 CATALOGUE_VOCABULARY = Table(
@@ -194,7 +197,9 @@ CATALOGUE_VOCABULARY = Table(
         word text COLLATE "C" NOT NULL,
         changed_at bigint NOT NULL,
         listings bigint NOT NULL,
+        names bigint NOT NULL,
         categories bigint NOT NULL,
+        places text COLLATE "C" NOT NULL,
         stem text COLLATE "C" GENERATED ALWAYS AS (
             (ts_lexize('english_stem'::regdictionary, word))[1]
         ) STORED
@@ -283,27 +288,35 @@ class _Desk:
         known = self._texts.get(position)
         if known is not None and known[0] is event:
             return known[1]
-        texts = _Texts(
-            name=tuple(words_of(event.name)),
-            short=tuple(words_of(event.short_description or "")),
-            tags=tuple(words_of(" ".join(event.tags))),
-            description=tuple(words_of(event.description or "")),
+        name = words_of(event.name)
+        lexemes = lexemes_of(
+            name=name,
+            short=words_of(event.short_description or ""),
+            tags=words_of(" ".join(event.tags)),
+            description=words_of(event.description or ""),
         )
+        texts = _Texts(" ".join(name), lexemes)
         self._texts[position] = (event, texts)
         return texts
 
-    def learn(self, batch: Batch, words: set[str], position: int) -> None:
-        """Every word is in the vocabulary, or no search for its beginning would find it."""
+    def learn(self, batch: Batch, lexemes: Lexemes, position: int) -> None:
+        """Every word is in the vocabulary with all its places, or no search would look for it there."""
         vocabulary = batch.rows(CATALOGUE_VOCABULARY)
         if batch.is_dry:
-            new = words - self._asked
+            new = {*lexemes.told, *lexemes.described} - self._asked
             self._asked |= new
-            vocabulary.asked.update([(word,) for word in new])
+            vocabulary.asked.update([(lexeme[1:],) for lexeme in new])
             return
-        for word in words - self._known:
-            if vocabulary.get(word) is None:
-                vocabulary.put(WordRow(word=word, changed_at=position))
-            self._known.add(word)
+        new = {*lexemes.told, *lexemes.described} - self._known
+        self._known |= new
+        for lexeme in new:
+            place, word = lexeme[0], lexeme[1:]
+            row = vocabulary.get(word)
+            if row is None:
+                vocabulary.put(WordRow(word=word, changed_at=position, places=place))
+            elif place not in row.places:
+                vocabulary.change(word)
+                row.places = "".join(each for each in PLACES if each == place or each in row.places)
 
 
 def _move_available(batch: Batch, listing_id: UUID, by: int) -> None:
@@ -314,7 +327,7 @@ def _move_available(batch: Batch, listing_id: UUID, by: int) -> None:
 
 def _create(batch: Batch, event: ListingCreated, recorded: Recorded, desk: _Desk) -> None:
     texts = desk.texts_of(event, recorded.position)
-    desk.learn(batch, texts.words(), recorded.position)
+    desk.learn(batch, texts.lexemes, recorded.position)
     if batch.is_dry:
         batch.rows(CATALOGUE_SEARCH).get(recorded.stream_id)
         batch.rows(CATALOGUE_WORDS).get(recorded.stream_id)
@@ -326,7 +339,7 @@ def _create(batch: Batch, event: ListingCreated, recorded: Recorded, desk: _Desk
             seller_id=event.seller_id,
             category_id=event.category_id,
             name=event.name,
-            name_key=" ".join(texts.name),
+            name_key=texts.name_key,
             slug=event.slug,
             product_type=event.product_type.value,
             price_minor=event.price.minor,
@@ -335,13 +348,12 @@ def _create(batch: Batch, event: ListingCreated, recorded: Recorded, desk: _Desk
             created_at=recorded.at,
         )
     )
-    lexemes = texts.lexemes(event.category_id)
     batch.rows(CATALOGUE_WORDS).put(
         WordsRow(
             listing_id=recorded.stream_id,
             created_at=recorded.at,
-            lead=lexemes.lead,
-            described=lexemes.described,
+            lead=texts.lexemes.lead(event.category_id),
+            described=texts.lexemes.rest(),
         )
     )
     batch.rows(CATALOGUE_TEXT).put(
@@ -366,7 +378,7 @@ def _move(batch: Batch, recorded: Recorded, status: str) -> None:
     if words.shown != is_shown:
         batch.rows(CATALOGUE_WORDS).change(recorded.stream_id)
         words.shown = is_shown
-        told = told_words(words.lead)
+        told = told_lexemes(words.lead)
         _count(batch, recorded.position, gone=() if is_shown else told, come=told if is_shown else ())
 
 
@@ -388,22 +400,21 @@ def _file(batch: Batch, event: ListingRecategorised, recorded: Recorded) -> None
 
 def _revise(batch: Batch, event: ListingDescriptionRevised, recorded: Recorded, desk: _Desk) -> None:
     texts = desk.texts_of(event, recorded.position)
-    desk.learn(batch, texts.words(), recorded.position)
+    desk.learn(batch, texts.lexemes, recorded.position)
     facts = batch.rows(CATALOGUE_SEARCH).change(recorded.stream_id)
     text = batch.rows(CATALOGUE_TEXT).change(recorded.stream_id)
     words = batch.rows(CATALOGUE_WORDS).change(recorded.stream_id)
     if facts is None or text is None or words is None:
         return
-    before = told_words(words.lead)
+    before = told_lexemes(words.lead)
     facts.name = event.name
-    facts.name_key = " ".join(texts.name)
+    facts.name_key = texts.name_key
     text.tags = list(event.tags)
     text.short_description = event.short_description
-    lexemes = texts.lexemes(facts.category_id)
-    words.lead = lexemes.lead
-    words.described = lexemes.described
+    words.lead = texts.lexemes.lead(facts.category_id)
+    words.described = texts.lexemes.rest()
     if words.shown:
-        after = told_words(words.lead)
+        after = set(texts.lexemes.told)
         _count(batch, recorded.position, gone=before - after, come=after - before)
 
 
@@ -430,39 +441,32 @@ def _name_category(
         _tell(vocabulary, word, recorded.position, categories=1)
 
 
-class _Texts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class _Texts(msgspec.Struct, frozen=True, gc=False):
     """The words of a listing's texts."""
 
-    name: tuple[str, ...]
-    short: tuple[str, ...]
-    tags: tuple[str, ...]
-    description: tuple[str, ...]
-
-    def lexemes(self, category_id: UUID | None) -> Lexemes:
-        return lexemes_of(
-            name=self.name,
-            short=self.short,
-            tags=self.tags,
-            description=self.description,
-            category_id=category_id,
-        )
-
-    def words(self) -> set[str]:
-        return {*self.name, *self.short, *self.tags, *self.description}
+    name_key: str
+    lexemes: Lexemes
 
 
 def _count(batch: Batch, position: int, *, gone: Iterable[str], come: Iterable[str]) -> None:
+    """Lexemes that left the shelf, or came there."""
     vocabulary = batch.rows(CATALOGUE_VOCABULARY)
     # Words of texts that the dry run could not know are read here, all in one query.
-    vocabulary.load([(word,) for word in (*gone, *come)])
-    for word in gone:
-        _tell(vocabulary, word, position, listings=-1)
-    for word in come:
-        _tell(vocabulary, word, position, listings=1)
+    vocabulary.load([(lexeme[1:],) for lexeme in (*gone, *come)])
+    for lexeme in gone:
+        _tell(vocabulary, lexeme[1:], position, listings=-1, names=-int(lexeme[0] == NAME))
+    for lexeme in come:
+        _tell(vocabulary, lexeme[1:], position, listings=1, names=int(lexeme[0] == NAME))
 
 
 def _tell(
-    vocabulary: Rows[WordRow], word: str, position: int, *, listings: int = 0, categories: int = 0
+    vocabulary: Rows[WordRow],
+    word: str,
+    position: int,
+    *,
+    listings: int = 0,
+    names: int = 0,
+    categories: int = 0,
 ) -> None:
     row = vocabulary.change(word)
     if row is None:
@@ -470,4 +474,5 @@ def _tell(
         vocabulary.put(row)
     row.changed_at = position
     row.listings += listings
+    row.names += names
     row.categories += categories

@@ -106,6 +106,16 @@ _BEHIND_PLACE: Final[LiteralString] = """
 _BEST_FOUND: Final[LiteralString] = (
     "found.score DESC, found.average_rating DESC, found.created_at DESC, found.listing_id DESC"
 )
+_CARD: Final[LiteralString] = """
+    s.listing_id, s.name, s.name_key, s.slug, s.status, s.price_minor, s.compare_price_minor, s.currency, s.available,
+    s.product_type, s.average_rating, s.review_count, s.view_count, s.created_at, s.published_at, s.seller_id,
+    s.category_id, t.short_description, t.tags, coalesce(a.business_name, a.name) AS seller_name,
+    a.avatar_url AS seller_avatar_url, c.name AS category_name, c.slug AS category_slug
+"""
+_NAMES_OF_CARD: Final[LiteralString] = """
+    LEFT JOIN account_directory AS a ON a.account_id = s.seller_id
+    LEFT JOIN category_list AS c ON c.category_id = s.category_id
+"""
 
 
 class Filters:
@@ -217,61 +227,83 @@ class Filters:
 
 
 def few(filters: Filters, *, onwards: bool) -> LiteralString:
-    """A part of those with all words, and in `total` how many there are, up to `%(few)s`: each of them is scored.
-
-    One row without a listing tells of a part that is empty.
-    """
+    """A part of those with all words, and in `total` how many there are, up to `%(few)s`: each of them is scored."""
     return f"""
         WITH few AS MATERIALIZED (
             SELECT w.listing_id, w.average_rating, w.created_at, {_SCORE} AS score
             {filters.words(_ALL_WORDS)}
             LIMIT %(few)s
         )
-        SELECT counted.total, found.listing_id, found.score, found.average_rating, found.created_at
-        FROM (SELECT count(*) AS total FROM few) AS counted
-        LEFT JOIN (
-            SELECT *
-            FROM few
-            {_BEHIND_PLACE if onwards else ""}
-            ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
-            LIMIT %(limit)s OFFSET %(offset)s
-        ) AS found ON true
-        ORDER BY {_BEST_FOUND}
+        {_part("SELECT count(*) AS total FROM few", f"SELECT * FROM few {_BEHIND_PLACE if onwards else ''}")}
+    """  # noqa: S608 - fixed text
+
+
+def named(filters: Filters) -> LiteralString:
+    """A part of those with all words, where many have them whole in their names, and in `total` how many are `to_be_counted`.
+
+    The best rated and newest `%(walk)s` listings of the catalogue are walked through until so many with such names are met
+    that the part is full; those whose names are nothing else come before these. When too few are met, the part is not
+    full, and `first` or `few` must be asked.
+    """
+    return f"""
+        WITH exact AS MATERIALIZED (
+            SELECT w.listing_id, 1006 AS score, w.average_rating, w.created_at
+            {filters.words(_has("all_exact"))}
+        ),
+        met AS MATERIALIZED (
+            SELECT w.listing_id, 1005 AS score, w.average_rating, w.created_at
+            {
+        filters.words(
+            "w.lead @@ %(all_whole)s::tsquery", "NOT w.lead @@ %(all_exact)s::tsquery", source=_WALK
+        )
+    }
+            ORDER BY {_BEST}
+            LIMIT %(limit)s + %(offset)s
+        )
+        {
+        _part(
+            f"SELECT count(*) AS total {filters.words(_has('to_be_counted'))}",
+            "SELECT * FROM (SELECT * FROM exact UNION ALL SELECT * FROM met) AS either",
+        )
+    }
     """  # noqa: S608 - fixed text
 
 
 def first(filters: Filters) -> LiteralString:
-    """The first `%(limit)s` of those with all words, where many have them, and in `total` how many are `to_be_counted`.
+    """A part of those with all words, where many have them, and in `total` how many are `to_be_counted`.
 
     The best rated and newest `%(walk)s` listings of the catalogue are walked through. Of those that have the words (not
-    in the description only), the one that would be the last on the page tells by its score which matches are worse than
-    the whole page. All better ones are then found by their words, for they can be anywhere; and those of this very score
-    have been met in their order. When too few are met, nothing is found, and `few` must be asked. One row without a
-    listing tells of that.
+    in the description only), the one that would be the last of the part tells by its score which matches are worse than
+    all of it. All better ones are then found by their words, for they can be anywhere; and those of this very score have
+    been met in their order. When too few are met, nothing is found, and `few` must be asked.
     """
     return f"""
         WITH met AS MATERIALIZED (
             SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
             {filters.words("w.lead @@ %(all_in_lead)s::tsquery", source=_WALK)}
             ORDER BY {_BEST}
-            LIMIT %(limit)s + 200
+            LIMIT %(limit)s + %(offset)s + 200
         ),
         last AS MATERIALIZED (
-            SELECT score FROM met ORDER BY score DESC LIMIT 1 OFFSET %(limit)s - 1
+            SELECT score FROM met ORDER BY score DESC LIMIT 1 OFFSET %(limit)s + %(offset)s - 1
         ),
         better AS MATERIALIZED (
             SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
             {filters.words(f"{_WORDS} @@ ({_BETTER})")}
         )
-        SELECT counted.total, found.listing_id, found.score, found.average_rating, found.created_at
-        FROM (SELECT count(*) AS total {filters.words(_has("to_be_counted"))}) AS counted
-        LEFT JOIN (
-            SELECT * FROM better
-            UNION ALL
-            SELECT * FROM met WHERE score = (SELECT score FROM last)
-        ) AS found ON true
-        ORDER BY {_BEST_FOUND}
-        LIMIT %(limit)s
+        {
+        _part(
+            f"SELECT count(*) AS total {filters.words(_has('to_be_counted'))}",
+            '''
+            SELECT *
+            FROM (
+                SELECT * FROM better
+                UNION ALL
+                SELECT * FROM met WHERE score = (SELECT score FROM last)
+            ) AS either
+            ''',
+        )
+    }
     """  # noqa: S608 - fixed text
 
 
@@ -280,17 +312,19 @@ def next_alike(filters: Filters, score: int) -> LiteralString:
     conditions: list[LiteralString] = ["w.lead @@ %(" + IN_LEAD[score] + ")s::tsquery"]
     if score + 1 in IN_LEAD:
         conditions.append("NOT w.lead @@ %(" + IN_LEAD[score + 1] + ")s::tsquery")
-    return f"""
+    return _part(
+        "SELECT NULL::bigint AS total",
+        f"""
         SELECT w.listing_id, %(at_score)s AS score, w.average_rating, w.created_at
         {filters.words(*conditions, source=_WALK_ON)}
-        ORDER BY {_BEST}
-        LIMIT %(limit)s
-    """
+        """,
+    )
 
 
-def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
-    """The best `%(room)s` of those with some of the words, where few have all: looked for among all with rare words, the
-    best rated and newest `%(candidates)s` with a common one, and as many that have a word in the description only.
+def some(filters: Filters, *, words: int, walking: bool, onwards: bool) -> LiteralString:
+    """A part of the best `%(room)s` of those with some of the words, where few have all, and in `total` how many these are:
+    looked for among all with rare words, the best rated and newest `%(candidates)s` with a common one, and as many that
+    have a word in the description only.
 
     When `walking`, those with the common word are met among the best `%(walk)s` of the catalogue. More of the `words` come
     first, then where they are.
@@ -324,9 +358,8 @@ def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
             "(SELECT count(*) FROM common) < %(candidates)s",
         )
     }
-        )
-        SELECT found.listing_id, found.score, found.average_rating, found.created_at
-        FROM (
+        ),
+        best AS MATERIALIZED (
             SELECT c.listing_id, c.average_rating, c.created_at,
                 10 * ({how_many})
                 + CASE
@@ -346,9 +379,37 @@ def some(filters: Filters, *, words: int, walking: bool) -> LiteralString:
                 WHERE u.listing_id NOT IN (SELECT listing_id FROM complete)
                 OFFSET 0
             ) AS c
-        ) AS found
+            ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
+            LIMIT %(room)s
+        )
+        {
+        _part("SELECT count(*) AS total FROM best", f"SELECT * FROM best {_BEHIND_PLACE if onwards else ''}")
+    }
+    """  # noqa: S608 - fixed text
+
+
+def _part(counted: LiteralString, found: LiteralString) -> LiteralString:
+    """Cards of `%(limit)s` of the listings `found`, best first, from `%(offset)s` on, and the total that is `counted`.
+
+    One row without a listing tells of a part that is empty. Each card is looked up, however many are expected.
+    """
+    return f"""
+        SELECT counted.total, found.score, card.*
+        FROM ({counted}) AS counted
+        LEFT JOIN (
+            {found}
+            ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
+            LIMIT %(limit)s OFFSET %(offset)s
+        ) AS found ON true
+        LEFT JOIN LATERAL (
+            SELECT {_CARD}
+            FROM catalogue_search AS s
+            JOIN catalogue_text AS t ON t.listing_id = s.listing_id
+            {_NAMES_OF_CARD}
+            WHERE s.listing_id = found.listing_id
+            OFFSET 0
+        ) AS card ON true
         ORDER BY {_BEST_FOUND}
-        LIMIT %(room)s
     """  # noqa: S608 - fixed text
 
 
@@ -458,30 +519,14 @@ def related() -> LiteralString:
 # --- what is shown -----------------------------------------------------------------------------------------
 
 
-def cards_of_ids() -> LiteralString:
-    """Cards of the listings `%(ids)s`, in their order."""
-    return cards(
-        """
-        SELECT asked.listing_id, asked.place
-        FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS asked (listing_id, place)
-        """,
-        "found.place",
-    )
-
-
 def cards(inner: LiteralString, order: LiteralString) -> LiteralString:
     """What a card shows of the few listings that `inner` names; the names of others are joined to those only."""
     return f"""
-        SELECT s.listing_id, s.name, s.name_key, s.slug, s.status, s.price_minor, s.compare_price_minor,
-            s.currency, s.available, s.product_type, s.average_rating, s.review_count, s.view_count, s.created_at,
-            s.published_at, s.seller_id, s.category_id, t.short_description, t.tags,
-            coalesce(a.business_name, a.name) AS seller_name, a.avatar_url AS seller_avatar_url,
-            c.name AS category_name, c.slug AS category_slug
+        SELECT {_CARD}
         FROM ({inner}) AS found
         JOIN catalogue_search AS s ON s.listing_id = found.listing_id
         JOIN catalogue_text AS t ON t.listing_id = found.listing_id
-        LEFT JOIN account_directory AS a ON a.account_id = s.seller_id
-        LEFT JOIN category_list AS c ON c.category_id = s.category_id
+        {_NAMES_OF_CARD}
         ORDER BY {order}
     """  # noqa: S608 - fixed text
 

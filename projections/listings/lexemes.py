@@ -21,6 +21,9 @@ CATEGORY: Final = "C"
 WHOLE_NAME: Final = "X"
 """Before all words of a name, with dots between them."""
 
+PLACES: Final = NAME + SHORT + TAG + DESCRIPTION
+"""Where words of a listing's own stand, the best first."""
+
 _TOLD: Final = frozenset((NAME, SHORT, TAG))
 
 WHOLE_NAME_CHARACTERS_MAXIMUM: Final = 200
@@ -28,37 +31,45 @@ WHOLE_NAME_CHARACTERS_MAXIMUM: Final = 200
 
 
 class Lexemes(msgspec.Struct, frozen=True, gc=False):
-    """A listing's words as texts of two `tsvector`s: `described` has those that are in the description only."""
+    """A listing's words, each once, with the letter of the best place it has: `told` in name, short description or tags,
+    `described` in the description only; `whole` is its whole name.
+    """
 
-    lead: str
-    described: str
+    told: list[str]
+    described: list[str]
+    whole: str | None
+
+    def lead(self, category_id: UUID | None) -> str:
+        """The text of a `tsvector` of all but `described`, filed under a category."""
+        lead = list(self.told)
+        if self.whole is not None:
+            lead.append(self.whole)
+        if category_id is not None:
+            lead.append(filed_under(category_id))
+        return _text(lead)
+
+    def rest(self) -> str:
+        """The text of a `tsvector` of `described`."""
+        return _text(self.described)
 
 
 def lexemes_of(
-    *,
-    name: Sequence[str],
-    short: Sequence[str],
-    tags: Sequence[str],
-    description: Sequence[str],
-    category_id: UUID | None,
+    *, name: Sequence[str], short: Sequence[str], tags: Sequence[str], description: Sequence[str]
 ) -> Lexemes:
-    """Each word of a listing once, with the letter of the best place it has."""
+    """The words of a listing's texts."""
     places = dict.fromkeys(tags, TAG)
     places.update(dict.fromkeys(short, SHORT))
     places.update(dict.fromkeys(name, NAME))
-    lead = [place + word for word, place in places.items()]
-    whole = whole_name(name)
-    if whole is not None:
-        lead.append(whole)
-    if category_id is not None:
-        lead.append(filed_under(category_id))
-    described = [DESCRIPTION + word for word in set(description) if word not in places]
-    return Lexemes(_text(lead), _text(described))
+    return Lexemes(
+        told=[place + word for word, place in places.items()],
+        described=[DESCRIPTION + word for word in set(description) if word not in places],
+        whole=whole_name(name),
+    )
 
 
-def told_words(lead: str) -> set[str]:
-    """The words of name, tags and short description."""
-    return {each[1:] for each in _each(lead) if each[0] in _TOLD}
+def told_lexemes(lead: str) -> set[str]:
+    """Those of name, tags and short description in the text of a `tsvector`."""
+    return {each for each in _each(lead) if each[0] in _TOLD}
 
 
 def refiled(lead: str, category_id: UUID | None) -> str:

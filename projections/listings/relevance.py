@@ -4,7 +4,7 @@ Few matches are all scored. Where many have all words, scoring each would take l
 best listings of the catalogue are walked through until enough have been met, and the rest are only counted.
 """
 
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -28,7 +28,7 @@ Rows = list[dict[str, Any]]
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A part of what was found: places, best first, and how many there are in all."""
+    """A part of what was found: cards, best first, and how many there are in all."""
 
     rows: Rows
     total: int
@@ -52,11 +52,14 @@ class Relevance:
             found = await self._few(limit, offset=offset, upto=FEW)
             if found.total < FEW:
                 return await self._filled_up(found, offset, limit)
-        walk = self._sought.worthwhile_walk(offset + limit)
-        if walk:
-            first = await self._first(offset + limit, walk)
-            if len(first.rows) == offset + limit:
-                return Ranked(first.rows[offset:], first.total)
+        for ask, walk in (
+            (statements.named, self._sought.worthwhile_walk_of_names(offset + limit)),
+            (statements.first, self._sought.worthwhile_walk(offset + limit)),
+        ):
+            if walk:
+                met = await self._walk(ask(self._filters), limit, offset, walk)
+                if len(met.rows) == limit:
+                    return met
         return await self._few(limit, offset=offset)
 
     async def onwards(self, place: RelevancePlace, limit: int) -> Rows:
@@ -69,9 +72,8 @@ class Relevance:
         found = await self._few(limit, place=place)
         if not self._is_to_be_filled(found) or len(found.rows) == limit:
             return found.rows
-        some = await self._some(ENOUGH - found.total)
-        rest = [row for row in some if _key(row) < place.key]
-        return (found.rows + rest)[:limit]
+        some = await self._some(ENOUGH - found.total, limit - len(found.rows), place=place)
+        return found.rows + some.rows
 
     async def filled_up(self, total: int | None = None) -> list[UUID] | None:
         """All listings that are found, when so few have all words that they are filled up; else `None`.
@@ -83,8 +85,8 @@ class Relevance:
         found = await self._few(ENOUGH, upto=ENOUGH)
         if not self._is_to_be_filled(found):
             return None
-        rows = found.rows + await self._some(ENOUGH - found.total)
-        return [row["listing_id"] for row in rows]
+        some = await self._some(ENOUGH - found.total, ENOUGH)
+        return [row["listing_id"] for row in found.rows + some.rows]
 
     def _is_to_be_filled(self, found: Ranked) -> bool:
         return self._sought.has_several_words and found.total < ENOUGH
@@ -95,9 +97,8 @@ class Relevance:
         room = ENOUGH - found.total
         if offset + limit <= found.total:
             return Ranked(found.rows, found.total + await self._count_some(found.total, room))
-        some = await self._some(room)
-        rest = some[max(0, offset - found.total) : offset + limit - found.total]
-        return Ranked(found.rows + rest, found.total + len(some))
+        some = await self._some(room, limit - len(found.rows), offset=max(0, offset - found.total))
+        return Ranked(found.rows + some.rows, found.total + some.total)
 
     async def _few(
         self, limit: int, *, offset: int = 0, place: RelevancePlace | None = None, upto: int | None = None
@@ -106,17 +107,19 @@ class Relevance:
         rows = await self._reader.all(statements.few(self._filters, onwards=place is not None), values)
         return _ranked(rows)
 
-    async def _first(self, limit: int, walk: int) -> Ranked:
+    async def _walk(self, statement: LiteralString, limit: int, offset: int, walk: int) -> Ranked:
         known, query = self._sought.to_be_counted()
-        values = {**self._values, "limit": limit, "walk": walk, "to_be_counted": query}
-        found = _ranked(await self._reader.all(statements.first(self._filters), values))
+        values = {**self._values, "limit": limit, "offset": offset, "walk": walk, "to_be_counted": query}
+        found = _ranked(await self._reader.all(statement, values))
         return Ranked(found.rows, known + found.total)
 
     async def _next_alike(self, place: RelevancePlace, limit: int, walk: int) -> Rows:
-        values = {**self._values, **place_values(place), "limit": limit, "walk": walk}
-        return await self._reader.all(statements.next_alike(self._filters, place.score), values)
+        values = {**self._values, **place_values(place), "limit": limit, "offset": 0, "walk": walk}
+        return _found(await self._reader.all(statements.next_alike(self._filters, place.score), values))
 
-    async def _some(self, room: int) -> Rows:
+    async def _some(
+        self, room: int, limit: int, *, offset: int = 0, place: RelevancePlace | None = None
+    ) -> Ranked:
         candidates = self._sought.candidates(CANDIDATES)
         common = candidates.common
         walk = (
@@ -125,12 +128,16 @@ class Relevance:
         values = {
             **self._values,
             **candidates.queries(),
+            **place_values(place),
             "candidates": CANDIDATES,
             "walk": walk,
             "room": room,
+            "limit": limit,
+            "offset": offset,
         }
-        statement = statements.some(self._filters, words=len(self._sought.terms), walking=walk > 0)
-        return await self._reader.all(statement, values)
+        words = len(self._sought.terms)
+        statement = statements.some(self._filters, words=words, walking=walk > 0, onwards=place is not None)
+        return _ranked(await self._reader.all(statement, values))
 
     async def _count_some(self, found: int, room: int) -> int:
         """How many `_some` finds, when so many were found with all words."""
@@ -143,9 +150,8 @@ class Relevance:
 
 
 def _ranked(rows: Rows) -> Ranked:
-    total = int(rows[0]["total"])
-    return Ranked([row for row in rows if row["listing_id"] is not None], total)
+    return Ranked(_found(rows), int(rows[0]["total"]))
 
 
-def _key(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["score"], row["average_rating"], row["created_at"], row["listing_id"]
+def _found(rows: Rows) -> Rows:
+    return [row for row in rows if row["listing_id"] is not None]

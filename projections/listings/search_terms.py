@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from projections.listings.lexemes import DESCRIPTION, NAME, SHORT, TAG, filed_under, whole_name
+from projections.listings.lexemes import DESCRIPTION, NAME, PLACES, SHORT, TAG, filed_under, whole_name
 from projections.listings.vocabulary import Vocabulary
 from projections.shared.reader import Reader
 
@@ -30,20 +30,22 @@ _LAST_LETTER: Final = "\U0010ffff"
 class Term(msgspec.Struct, kw_only=True):
     """One word, and what it stands for.
 
-    `alike` are the words with the same stem, `begun` those that begin so (not all of them when there are `many`),
-    `categories` those with such a word in their name. About as many `listings` as that have one of these words in name,
-    tags, short description or category: one that has two of them counts twice. `listings_of_one` on the shelf, not one less,
-    have the one of them that most have. `telling` is false of words that English texts are full of.
+    `alike` are the words with the same stem, `begun` those that begin so (not all of them when there are `many`), each with
+    the letters of its places; `categories` those with such a word in their name. About as many `listings` as that have one
+    of these words in name, tags, short description or category, and so many of them have the word or one with its stem in
+    their `names`: one that has two of them counts twice. `listings_of_one` on the shelf, not one less, have the one of
+    them that most have. `telling` is false of words that English texts are full of.
     """
 
     word: str
     telling: bool
-    alike: list[str]
-    begun: list[str]
+    alike: dict[str, str]
+    begun: dict[str, str]
     many: bool
     categories: list[UUID]
     listings: int
     listings_of_one: int
+    names: int
     in_categories: bool
 
     @property
@@ -57,18 +59,26 @@ class Term(msgspec.Struct, kw_only=True):
         return bool(self.alike or self.begun)
 
     @property
-    def forms(self) -> list[str]:
-        """The words of the catalogue that it stands for (not all of them when there are `many`)."""
-        return list(dict.fromkeys([*self.alike, *self.begun]))
+    def forms(self) -> dict[str, str]:
+        """The words of the catalogue that it stands for, and their places (not all of them when there are `many`)."""
+        return {**self.alike, **self.begun}
+
+    @property
+    def whole_forms(self) -> dict[str, str]:
+        """Those of them that are the word itself or have its stem."""
+        return {**self.alike, **{word: places for word, places in self.begun.items() if word == self.word}}
 
     def whole(self) -> str:
         """This word in a name, or one with the same stem."""
-        return _either(f"'{NAME}{word}'" for word in dict.fromkeys([self.word, *self.alike]))
+        return _either(f"'{NAME}{word}'" for word, known in self.whole_forms.items() if NAME in known)
 
     def anywhere(self, places: str) -> str:
-        """This word in one of these places, words with the same stem, and words that begin so."""
-        words = [self.word, *self.alike] if self.many else [self.word, *self.alike, *self.begun]
-        forms = [f"'{place}{word}'" for place in places for word in dict.fromkeys(words)]
+        """This word in one of these places, words with the same stem, and words that begin so.
+
+        Only where each of them is known to be: an index takes time to say of a place that it has none.
+        """
+        words = self.whole_forms if self.many else self.forms
+        forms = [f"'{place}{word}'" for place in places for word, known in words.items() if place in known]
         if self.many:
             forms += [f"'{place}{self.word}':*" for place in places]
         if TAG in places:
@@ -77,11 +87,10 @@ class Term(msgspec.Struct, kw_only=True):
 
 
 def _either(forms: Iterable[str]) -> str:
-    return f"({' | '.join(forms)})"
+    return f"({' | '.join(forms) or _NOTHING})"
 
 
 _LEAD: Final = NAME + SHORT + TAG
-_EVERYWHERE: Final = _LEAD + DESCRIPTION
 
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +128,7 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
             "all_in_name": self.all_in(NAME),
             "all_in_short": self.all_in(NAME + SHORT),
             "all_in_lead": self.all_in(_LEAD),
-            "all_words": self.all_in(_EVERYWHERE),
+            "all_words": self.all_in(PLACES),
         }
 
     def to_be_counted(self) -> tuple[int, str]:
@@ -129,25 +138,28 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
         """
         [term, *others] = self.terms
         if others or term.many or term.categories or len(term.forms) != 1:
-            return 0, self.all_in(_EVERYWHERE)
-        return term.listings, f"'{DESCRIPTION}{term.forms[0]}'"
+            return 0, self.all_in(PLACES)
+        return term.listings, term.anywhere(DESCRIPTION)
 
     @property
     def has_several_words(self) -> bool:
         """Whether some of the words could be found without the others."""
         return len(self.terms) > 1
 
-    @property
-    def expected(self) -> float:
-        """About how many listings on the shelf have all words, if these have nothing to do with each other."""
-        expected = float(self.catalogue_size)
-        for term in self.terms:
-            expected *= min(1.0, term.listings / self.catalogue_size)
-        return expected
-
     def worthwhile_walk(self, wanted: int) -> int:
         """See below, for those that have all words."""
-        return worthwhile_walk(wanted, self.expected, self.catalogue_size)
+        return self._worthwhile_walk(wanted, [term.listings for term in self.terms])
+
+    def worthwhile_walk_of_names(self, wanted: int) -> int:
+        """See below, for those that have all words whole in their names."""
+        return self._worthwhile_walk(wanted, [term.names for term in self.terms])
+
+    def _worthwhile_walk(self, wanted: int, each: Sequence[int]) -> int:
+        """So many listings have each word; how many have all is guessed as if words had nothing to do with each other."""
+        expected = float(self.catalogue_size)
+        for listings in each:
+            expected *= min(1.0, listings / self.catalogue_size)
+        return worthwhile_walk(wanted, expected, self.catalogue_size)
 
     def candidates(self, listings: int) -> "Candidates":
         """By which words to look for listings that have only some of them, to come by so many of these."""
@@ -192,10 +204,10 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
             "some_common": _NOTHING if self.common is None else self.common.anywhere(_LEAD),
             "some_in_lead": " | ".join(term.anywhere(_LEAD) for term in words),
             "some_in_description": " | ".join(term.anywhere(DESCRIPTION) for term in words),
-            "some_anywhere": " | ".join(term.anywhere(_EVERYWHERE) for term in words),
+            "some_anywhere": " | ".join(term.anywhere(PLACES) for term in words),
             "any_in_name": " | ".join(term.anywhere(NAME) for term in terms),
             "any_in_short": " | ".join(term.anywhere(NAME + SHORT) for term in terms),
-            **{f"word_{number}": term.anywhere(_EVERYWHERE) for number, term in enumerate(terms)},
+            **{f"word_{number}": term.anywhere(PLACES) for number, term in enumerate(terms)},
         }
 
 
@@ -203,12 +215,12 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
 # for each search, hoping to gain by the number, and that takes twice as long as to look up the words.
 _LOOK_UP: Final[LiteralString] = """
     SELECT asked.word AS asked, (ts_lexize('english_stem', asked.word))[1] AS stem, found.word, found.begun,
-        found.listings, found.categories,
+        found.places, found.listings, found.names, found.categories,
         (SELECT reltuples FROM pg_class WHERE oid = 'catalogue_words'::regclass) AS catalogue_size
     FROM unnest((SELECT %(words)s::text[]), (SELECT %(beyond)s::text[])) AS asked (word, beyond)
     LEFT JOIN LATERAL (
         (
-            SELECT word, true AS begun, listings, categories
+            SELECT word, true AS begun, places, listings, names, categories
             FROM catalogue_vocabulary
             WHERE word >= asked.word AND word < asked.beyond
             ORDER BY word
@@ -216,7 +228,7 @@ _LOOK_UP: Final[LiteralString] = """
         )
         UNION ALL
         (
-            SELECT word, false AS begun, listings, categories
+            SELECT word, false AS begun, places, listings, names, categories
             FROM catalogue_vocabulary
             WHERE stem = (ts_lexize('english_stem', asked.word))[1]
             ORDER BY word
@@ -339,23 +351,25 @@ class SearchTerms:
         return await self._vocabulary.correct(term.word) or term.word
 
     async def _is_shown(self, term: Term) -> bool:
-        row = await self._reader.one(_IS_SHOWN, {"match": term.anywhere(_EVERYWHERE)})
+        row = await self._reader.one(_IS_SHOWN, {"match": term.anywhere(PLACES)})
         return row is not None and bool(row["shown"])
 
 
 def _term(word: str, rows: Sequence[dict[str, Any]]) -> Term:
     """A word from its rows: one for each word that begins so, one for each of the same stem; at least one, if an empty one."""
     forms = {row["word"]: row for row in rows if row["word"] is not None}
-    begun = [row["word"] for row in rows if row["begun"]]
+    begun = {row["word"]: row["places"] for row in rows if row["begun"]}
+    alike = {row["word"]: row["places"] for row in rows if row["begun"] is False}
     return Term(
         word=word,
         telling=rows[0]["stem"] is not None,
-        alike=[row["word"] for row in rows if row["begun"] is False],
+        alike=alike,
         begun=begun,
         many=len(begun) > FORMS_MAXIMUM,
         categories=[],
         listings=sum(row["listings"] for row in forms.values()),
         listings_of_one=max((row["listings"] for row in forms.values()), default=0),
+        names=sum(row["names"] for row in forms.values() if row["word"] == word or row["word"] in alike),
         in_categories=any(row["categories"] for row in forms.values()),
     )
 
