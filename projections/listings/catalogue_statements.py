@@ -40,6 +40,12 @@ def _has(query: LiteralString) -> LiteralString:
 
 _ALL_WORDS: Final = _has("all_words")
 
+
+def _number(name: LiteralString) -> LiteralString:
+    """A whole number that the planner does not see: it would make a new plan for each, and gain less by it than it takes."""
+    return f"(SELECT %({name})s::bigint)"
+
+
 _SCORE: Final[LiteralString] = """
     CASE
         WHEN w.lead @@ %(all_exact)s::tsquery THEN 1006
@@ -79,7 +85,7 @@ _LOOKED_UP: Final[LiteralString] = """
     ) AS s
 """
 _WALK: Final[LiteralString] = f"""
-    (SELECT * FROM catalogue_words AS w WHERE w.shown ORDER BY {_BEST} LIMIT %(walk)s) AS w
+    (SELECT * FROM catalogue_words AS w WHERE w.shown ORDER BY {_BEST} LIMIT {_number("walk")}) AS w
 """  # noqa: S608 - fixed text
 _WALK_ON: Final[LiteralString] = f"""
     (
@@ -88,7 +94,7 @@ _WALK_ON: Final[LiteralString] = f"""
         WHERE w.shown
             AND (w.average_rating, w.created_at, w.listing_id) < (%(at_rating)s, %(at_created)s, %(at_id)s)
         ORDER BY {_BEST}
-        LIMIT %(walk)s
+        LIMIT {_number("walk")}
     ) AS w
 """  # noqa: S608 - fixed text
 _BETTER: Final[LiteralString] = """
@@ -232,38 +238,36 @@ def few(filters: Filters, *, onwards: bool) -> LiteralString:
         WITH few AS MATERIALIZED (
             SELECT w.listing_id, w.average_rating, w.created_at, {_SCORE} AS score
             {filters.words(_ALL_WORDS)}
-            LIMIT %(few)s
+            LIMIT {_number("few")}
         )
         {_part("SELECT count(*) AS total FROM few", f"SELECT * FROM few {_BEHIND_PLACE if onwards else ''}")}
     """  # noqa: S608 - fixed text
 
 
-def named(filters: Filters) -> LiteralString:
-    """A part of those with all words, where many have them whole in their names, and in `total` how many are `to_be_counted`.
+def named(filters: Filters, tier: int) -> LiteralString:
+    """A part of those with all words, where many have them in their names, and in `total` how many are `to_be_counted`.
 
-    The best rated and newest `%(walk)s` listings of the catalogue are walked through until so many with such names are met
-    that the part is full; those whose names are nothing else come before these. When too few are met, the part is not
-    full, and `first` or `few` must be asked.
+    The best rated and newest `%(walk)s` listings of the catalogue are walked through until so many of a `tier`, a score of
+    `IN_LEAD`, are met that the part is full; the better ones, wherever they are, are found by their words. When too few are
+    met, the part is not full, and `first` or `few` must be asked.
     """
+    of_tier: LiteralString = "w.lead @@ %(" + IN_LEAD[tier] + ")s::tsquery"
+    of_better: LiteralString = "w.lead @@ %(" + IN_LEAD[tier + 1] + ")s::tsquery"
     return f"""
-        WITH exact AS MATERIALIZED (
-            SELECT w.listing_id, 1006 AS score, w.average_rating, w.created_at
-            {filters.words(_has("all_exact"))}
+        WITH better AS MATERIALIZED (
+            SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
+            {filters.words(_has(IN_LEAD[tier + 1]))}
         ),
         met AS MATERIALIZED (
-            SELECT w.listing_id, 1005 AS score, w.average_rating, w.created_at
-            {
-        filters.words(
-            "w.lead @@ %(all_whole)s::tsquery", "NOT w.lead @@ %(all_exact)s::tsquery", source=_WALK
-        )
-    }
+            SELECT w.listing_id, %(tier)s::int AS score, w.average_rating, w.created_at
+            {filters.words(of_tier, f"NOT {of_better}", source=_WALK)}
             ORDER BY {_BEST}
-            LIMIT %(limit)s + %(offset)s
+            LIMIT {_number("limit")} + {_number("offset")}
         )
         {
         _part(
             f"SELECT count(*) AS total {filters.words(_has('to_be_counted'))}",
-            "SELECT * FROM (SELECT * FROM exact UNION ALL SELECT * FROM met) AS either",
+            "SELECT * FROM (SELECT * FROM better UNION ALL SELECT * FROM met) AS either",
         )
     }
     """  # noqa: S608 - fixed text
@@ -282,10 +286,12 @@ def first(filters: Filters) -> LiteralString:
             SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
             {filters.words("w.lead @@ %(all_in_lead)s::tsquery", source=_WALK)}
             ORDER BY {_BEST}
-            LIMIT %(limit)s + %(offset)s + 200
+            LIMIT {_number("limit")} + {_number("offset")} + 200
         ),
         last AS MATERIALIZED (
-            SELECT score FROM met ORDER BY score DESC LIMIT 1 OFFSET %(limit)s + %(offset)s - 1
+            SELECT score FROM met ORDER BY score DESC LIMIT 1 OFFSET {_number("limit")} + {
+        _number("offset")
+    } - 1
         ),
         better AS MATERIALIZED (
             SELECT w.listing_id, {_SCORE} AS score, w.average_rating, w.created_at
@@ -323,28 +329,37 @@ def next_alike(filters: Filters, score: int) -> LiteralString:
 
 def some(filters: Filters, *, words: int, walking: bool, onwards: bool) -> LiteralString:
     """A part of the best `%(room)s` of those with some of the words, where few have all, and in `total` how many these are:
-    looked for among all with rare words, the best rated and newest `%(candidates)s` with a common one, and as many that
-    have a word in the description only.
+    looked for among all with rare words, the best rated and newest `%(candidates)s` with a common one (of more than two
+    words first those that have another one, too), and as many that have a word in the description only.
 
     When `walking`, those with the common word are met among the best `%(walk)s` of the catalogue. More of the `words` come
     first, then where they are.
     """
+    of_nearly: list[LiteralString] = []
+    nearly: LiteralString = "SELECT * FROM rare WHERE false"
+    if words > 2 and not walking:
+        nearly = _candidates(filters, _has("some_common_of_two"), "NOT w.lead @@ %(some_rare)s::tsquery")
+        of_nearly = [
+            "(SELECT count(*) FROM nearly) < %(candidates)s",
+            "w.listing_id NOT IN (SELECT listing_id FROM nearly)",
+        ]
     how_many: LiteralString = " + ".join(
         ["(c.words @@ %(" + name + ")s::tsquery)::int" for name in _EACH_WORD[:words]]
     )
     common: LiteralString = "w.lead @@ %(some_common)s::tsquery"
     return f"""
-        WITH complete AS MATERIALIZED (SELECT w.listing_id {filters.words(_ALL_WORDS)}),
-        rare AS (
+        WITH rare AS (
             SELECT w.listing_id, w.average_rating, w.created_at, w.lead, w.described
             {filters.words(_has("some_rare"))}
         ),
+        nearly AS MATERIALIZED ({nearly}),
         common AS MATERIALIZED (
             {
         _candidates(
             filters,
             common if walking else _has("some_common"),
             "NOT w.lead @@ %(some_rare)s::tsquery",
+            *of_nearly,
             source=_WALK if walking else "catalogue_words AS w",
         )
     }
@@ -355,32 +370,38 @@ def some(filters: Filters, *, words: int, walking: bool, onwards: bool) -> Liter
             filters,
             _has("some_in_description"),
             "NOT w.lead @@ %(some_in_lead)s::tsquery",
-            "(SELECT count(*) FROM common) < %(candidates)s",
+            "(SELECT count(*) FROM nearly) + (SELECT count(*) FROM common) < %(candidates)s",
         )
     }
         ),
         best AS MATERIALIZED (
-            SELECT c.listing_id, c.average_rating, c.created_at,
-                10 * ({how_many})
+            SELECT b.listing_id, b.average_rating, b.created_at,
+                10 * b.how_many
                 + CASE
-                    WHEN c.lead @@ %(any_in_name)s::tsquery THEN 3
-                    WHEN c.lead @@ %(any_in_short)s::tsquery THEN 2
+                    WHEN b.lead @@ %(any_in_name)s::tsquery THEN 3
+                    WHEN b.lead @@ %(any_in_short)s::tsquery THEN 2
                     ELSE 1
                 END AS score
             FROM (
-                SELECT u.listing_id, u.average_rating, u.created_at, u.lead, u.lead || u.described AS words
+                SELECT c.listing_id, c.average_rating, c.created_at, c.lead, {how_many} AS how_many
                 FROM (
-                    SELECT * FROM rare
-                    UNION ALL
-                    SELECT * FROM common
-                    UNION ALL
-                    SELECT * FROM rest
-                ) AS u
-                WHERE u.listing_id NOT IN (SELECT listing_id FROM complete)
+                    SELECT u.listing_id, u.average_rating, u.created_at, u.lead, u.lead || u.described AS words
+                    FROM (
+                        SELECT * FROM rare
+                        UNION ALL
+                        SELECT * FROM nearly
+                        UNION ALL
+                        SELECT * FROM common
+                        UNION ALL
+                        SELECT * FROM rest
+                    ) AS u
+                    OFFSET 0
+                ) AS c
                 OFFSET 0
-            ) AS c
+            ) AS b
+            WHERE b.how_many < %(words)s
             ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
-            LIMIT %(room)s
+            LIMIT {_number("room")}
         )
         {
         _part("SELECT count(*) AS total FROM best", f"SELECT * FROM best {_BEHIND_PLACE if onwards else ''}")
@@ -399,7 +420,7 @@ def _part(counted: LiteralString, found: LiteralString) -> LiteralString:
         LEFT JOIN (
             {found}
             ORDER BY score DESC, average_rating DESC, created_at DESC, listing_id DESC
-            LIMIT %(limit)s OFFSET %(offset)s
+            LIMIT {_number("limit")} OFFSET {_number("offset")}
         ) AS found ON true
         LEFT JOIN LATERAL (
             SELECT {_CARD}
@@ -425,7 +446,7 @@ def _candidates(
             OFFSET 0
         ) AS w
         ORDER BY {_BEST}
-        LIMIT %(candidates)s
+        LIMIT {_number("candidates")}
     """  # noqa: S608 - fixed text
 
 

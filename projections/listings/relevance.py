@@ -52,14 +52,16 @@ class Relevance:
             found = await self._few(limit, offset=offset, upto=FEW)
             if found.total < FEW:
                 return await self._filled_up(found, offset, limit)
-        for ask, walk in (
-            (statements.named, self._sought.worthwhile_walk_of_names(offset + limit)),
-            (statements.first, self._sought.worthwhile_walk(offset + limit)),
-        ):
-            if walk:
-                met = await self._walk(ask(self._filters), limit, offset, walk)
-                if len(met.rows) == limit:
-                    return met
+        tier, walk = self._sought.worthwhile_walk_of_names(offset + limit)
+        if walk:
+            met = await self._walk(statements.named(self._filters, tier), limit, offset, walk, tier=tier)
+            if len(met.rows) == limit:
+                return met
+        walk = self._sought.worthwhile_walk(offset + limit)
+        if walk:
+            met = await self._walk(statements.first(self._filters), limit, offset, walk)
+            if len(met.rows) == limit:
+                return met
         return await self._few(limit, offset=offset)
 
     async def onwards(self, place: RelevancePlace, limit: int) -> Rows:
@@ -107,9 +109,18 @@ class Relevance:
         rows = await self._reader.all(statements.few(self._filters, onwards=place is not None), values)
         return _ranked(rows)
 
-    async def _walk(self, statement: LiteralString, limit: int, offset: int, walk: int) -> Ranked:
+    async def _walk(
+        self, statement: LiteralString, limit: int, offset: int, walk: int, *, tier: int | None = None
+    ) -> Ranked:
         known, query = self._sought.to_be_counted()
-        values = {**self._values, "limit": limit, "offset": offset, "walk": walk, "to_be_counted": query}
+        values = {
+            **self._values,
+            "limit": limit,
+            "offset": offset,
+            "walk": walk,
+            "tier": tier,
+            "to_be_counted": query,
+        }
         found = _ranked(await self._reader.all(statement, values))
         return Ranked(found.rows, known + found.total)
 
@@ -120,6 +131,7 @@ class Relevance:
     async def _some(
         self, room: int, limit: int, *, offset: int = 0, place: RelevancePlace | None = None
     ) -> Ranked:
+        words = len(self._sought.terms)
         candidates = self._sought.candidates(CANDIDATES)
         common = candidates.common
         walk = (
@@ -132,10 +144,10 @@ class Relevance:
             "candidates": CANDIDATES,
             "walk": walk,
             "room": room,
+            "words": words,
             "limit": limit,
             "offset": offset,
         }
-        words = len(self._sought.terms)
         statement = statements.some(self._filters, words=words, walking=walk > 0, onwards=place is not None)
         return _ranked(await self._reader.all(statement, values))
 

@@ -15,6 +15,12 @@ from projections.listings.lexemes import DESCRIPTION, NAME, PLACES, SHORT, TAG, 
 from projections.listings.vocabulary import Vocabulary
 from projections.shared.reader import Reader
 
+ALL_WHOLE: Final = 1005
+"""The score of listings with all words whole in their names, but more words than these."""
+
+ALL_IN_NAME: Final = 1004
+"""The score of listings with all words in their names, some of which only begin so."""
+
 FEW: Final = 500
 """So many matches are found and sorted as soon as by any other way."""
 
@@ -32,9 +38,9 @@ class Term(msgspec.Struct, kw_only=True):
 
     `alike` are the words with the same stem, `begun` those that begin so (not all of them when there are `many`), each with
     the letters of its places; `categories` those with such a word in their name. About as many `listings` as that have one
-    of these words in name, tags, short description or category, and so many of them have the word or one with its stem in
-    their `names`: one that has two of them counts twice. `listings_of_one` on the shelf, not one less, have the one of
-    them that most have. `telling` is false of words that English texts are full of.
+    of these words in name, tags, short description or category; so many of them have one in their `names`, and the word
+    itself or one with its stem in `whole_names`. One that has two of them counts twice. `listings_of_one` on the shelf, not
+    one less, have the one of them that most have. `telling` is false of words that English texts are full of.
     """
 
     word: str
@@ -46,6 +52,7 @@ class Term(msgspec.Struct, kw_only=True):
     listings: int
     listings_of_one: int
     names: int
+    whole_names: int
     in_categories: bool
 
     @property
@@ -150,9 +157,12 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
         """See below, for those that have all words."""
         return self._worthwhile_walk(wanted, [term.listings for term in self.terms])
 
-    def worthwhile_walk_of_names(self, wanted: int) -> int:
-        """See below, for those that have all words whole in their names."""
-        return self._worthwhile_walk(wanted, [term.names for term in self.terms])
+    def worthwhile_walk_of_names(self, wanted: int) -> tuple[int, int]:
+        """A score, and a walk for those who have it: all words whole in their names, or else words that begin so."""
+        whole = self._worthwhile_walk(wanted, [term.whole_names for term in self.terms])
+        if whole:
+            return ALL_WHOLE, whole
+        return ALL_IN_NAME, self._worthwhile_walk(wanted, [term.names for term in self.terms])
 
     def _worthwhile_walk(self, wanted: int, each: Sequence[int]) -> int:
         """So many listings have each word; how many have all is guessed as if words had nothing to do with each other."""
@@ -199,9 +209,12 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
         """What they are found and ranked by, as the statements name it."""
         terms = self.sought.terms
         words = self.rare if self.common is None else [*self.rare, self.common]
+        common = _NOTHING if self.common is None else self.common.anywhere(_LEAD)
+        others = " | ".join(term.anywhere(PLACES) for term in terms if term is not self.common)
         return {
             "some_rare": " | ".join(term.anywhere(_LEAD) for term in self.rare) or _NOTHING,
-            "some_common": _NOTHING if self.common is None else self.common.anywhere(_LEAD),
+            "some_common": common,
+            "some_common_of_two": f"{_either([common])} & {_either([others])}",
             "some_in_lead": " | ".join(term.anywhere(_LEAD) for term in words),
             "some_in_description": " | ".join(term.anywhere(DESCRIPTION) for term in words),
             "some_anywhere": " | ".join(term.anywhere(PLACES) for term in words),
@@ -240,10 +253,10 @@ _LOOK_UP: Final[LiteralString] = """
 
 _MANY: Final[LiteralString] = """
     SELECT asked.word AS asked, coalesce(sum(begun.listings), 0)::bigint AS listings,
-        coalesce(max(begun.listings), 0) AS listings_of_one
+        coalesce(sum(begun.names), 0)::bigint AS names, coalesce(max(begun.listings), 0) AS listings_of_one
     FROM unnest(%(words)s::text[], %(beyond)s::text[]) AS asked (word, beyond)
     CROSS JOIN LATERAL (
-        SELECT listings
+        SELECT listings, names
         FROM catalogue_vocabulary
         WHERE word >= asked.word AND word < asked.beyond
         ORDER BY word
@@ -336,6 +349,7 @@ class SearchTerms:
             for row in await self._reader.all(_MANY, {"words": many, "beyond": values["beyond"]}):
                 term = terms[row["asked"]]
                 term.listings = max(term.listings, row["listings"])
+                term.names = max(term.names, row["names"])
                 term.listings_of_one = max(term.listings_of_one, row["listings_of_one"])
         if filed or many:
             for row in await self._reader.all(_CATEGORIES, values):
@@ -369,7 +383,10 @@ def _term(word: str, rows: Sequence[dict[str, Any]]) -> Term:
         categories=[],
         listings=sum(row["listings"] for row in forms.values()),
         listings_of_one=max((row["listings"] for row in forms.values()), default=0),
-        names=sum(row["names"] for row in forms.values() if row["word"] == word or row["word"] in alike),
+        names=sum(row["names"] for row in forms.values()),
+        whole_names=sum(
+            row["names"] for row in forms.values() if row["word"] == word or row["word"] in alike
+        ),
         in_categories=any(row["categories"] for row in forms.values()),
     )
 

@@ -564,6 +564,7 @@ class TestRebuilding:
             again = rebuilt.execute(f"SELECT * FROM {names[table]} ORDER BY 1").fetchall()
             assert again == live
         counted: Counter[str] = Counter()
+        in_names: Counter[str] = Counter()
         for name, tags, short in rebuilt.execute(
             """
             SELECT s.name, t.tags, t.short_description
@@ -573,22 +574,27 @@ class TestRebuilding:
             """
         ).fetchall():
             counted.update(set(words_of(" ".join([name, *tags, short or ""]))))
+            in_names.update(set(words_of(name)))
         named: Counter[str] = Counter()
         for (words,) in rebuilt.execute("SELECT words FROM catalogue_categories").fetchall():
             named.update(set(words))
         kept = rebuilt.execute(
-            "SELECT word, listings, categories FROM catalogue_vocabulary WHERE listings > 0 OR categories > 0"
+            """
+            SELECT word, listings, names, categories
+            FROM catalogue_vocabulary
+            WHERE listings > 0 OR names > 0 OR categories > 0
+            """
         ).fetchall()
-        assert {word: (listings, categories) for word, listings, categories in kept} == {
-            word: (counted[word], named[word]) for word in {*counted, *named}
+        assert {word: counts for word, *counts in kept} == {
+            word: [counted[word], in_names[word], named[word]] for word in {*counted, *named}
         }
         searched: set[str] = set()
         for (lexemes,) in rebuilt.execute(
             "SELECT tsvector_to_array(lead || described) FROM catalogue_words"
         ).fetchall():
-            searched.update(lexeme[1:] for lexeme in lexemes if lexeme[0] in "NSTD")
-        known = {word for (word,) in rebuilt.execute("SELECT word FROM catalogue_vocabulary").fetchall()}
-        assert searched <= known
+            searched.update(lexeme for lexeme in lexemes if lexeme[0] in "NSTD")
+        known = rebuilt.execute("SELECT word, places FROM catalogue_vocabulary").fetchall()
+        assert searched <= {place + word for word, places in known for place in places}
 
 
 @pytest.fixture

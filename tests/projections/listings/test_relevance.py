@@ -229,3 +229,17 @@ async def test_of_many_with_a_common_word_none_with_a_rare_one_is_left_out(
         "Rare zeppelin",
     ]
     assert found.total == 4
+
+
+async def test_of_many_with_a_common_word_those_with_another_one_come_first_however_well_rated_the_others_are(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relevance, "CANDIDATES", 2)
+    shop.listing("Oak lamp")
+    for rating in ("4.00", "5.00"):
+        shop.rate(shop.listing(f"Lamp of {rating[0]} stars"), rating)
+    for _ in range(4):
+        shop.listing("Oak table")
+        shop.listing("Kitchen table")
+    found = await Catalogue(shop.reader).find(ListingFilter(text="oak lamp kitchen"), PageRequest())
+    assert [item.name for item in found.items] == ["Oak lamp", "Lamp of 5 stars", "Lamp of 4 stars"]
