@@ -62,7 +62,7 @@ async def read_file(request: Request[Any, Any, Any], field: str) -> Upload:
     except (ClientException, ValidationException, LookupError, ValueError) as error:
         # LookupError: an encoding that nobody knows. ValueError: bytes that are not of the encoding.
         message = "The body is not a form."
-        raise InvalidInput(message, problems=[Problem("", message, "form")]) from error
+        raise InvalidInput(message, problems=[Problem("", message, "format")]) from error
     try:
         return await _only(list(form.multi_items()), field)
     finally:

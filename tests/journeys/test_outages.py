@@ -30,6 +30,9 @@ SETTINGS = {
     "UPSTREAM_PAUSE_SECONDS": "1",
 }
 
+WORKFLOWS = {"notifications", "earnings", "refunds", "shelves", "media"}
+"""Everything that consumes the events, each once."""
+
 ANSWERED_SECONDS = 2.5
 REFUSED_SECONDS = 2.5
 """Within which everybody is told that the database is away; once that is known, at once."""
@@ -424,7 +427,7 @@ async def _until_handled(nats_url: str, names: StreamNames, position: int) -> No
             consumers = await broker.jetstream.consumers_info(names.events)
             return (
                 stream.state.last_seq >= position
-                and len(consumers) == 3
+                and {each.name for each in consumers} == WORKFLOWS
                 and all(not each.num_pending and not each.num_ack_pending for each in consumers)
             )
 

@@ -100,7 +100,7 @@ RIGHT: Final = (
         ("email", "email"),
     ),
     Refusal("POST /profile/me/picture", "INVALID_FILE_TYPE|FILE_EXTENSION_MISMATCH"),
-    _wrong("POST /profile/me/picture", ("profilePic", "type"), ("", "form")),
+    _wrong("POST /profile/me/picture", ("profilePic", "type"), ("", "format")),
     _wrong("PUT /profile/me", ("name", "name"), ("avatarUrl", "format")),
     _wrong("POST /auth/.*", ("email", "email")),
     _wrong("(POST|PATCH) /orders/{orderId}/(ship|tracking)", ("trackingNumber", "format")),

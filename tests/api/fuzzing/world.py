@@ -140,6 +140,7 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
                 special={
                     **await goods.for_staff(buyer),
                     **_each("listingId", drafts, "DELETE /listings/{listingId}"),
+                    **_each("sessionId", await _elsewhere(shop, seller), "DELETE /auth/sessions/{sessionId}"),
                 },
             ),
             "admin": Caller(
@@ -152,6 +153,9 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
                 special={
                     **await goods.for_staff(buyer),
                     **await goods.for_admins(buyer),
+                    **_each(
+                        "categoryId", await _empty_categories(shop, admin), "DELETE /categories/{categoryId}"
+                    ),
                     **_each(
                         "accountId",
                         await _applicants(shop, "approve"),
@@ -277,6 +281,20 @@ async def _portrait(shop: Shop) -> str:
             headers={"Authorization": f"Bearer {sitter.token}"},
         )
     return str(answer.raise_for_status().json()["data"]["avatarUrl"]).rpartition("/")[2]
+
+
+async def _elsewhere(shop: Shop, person: Person) -> list[str]:
+    """Sessions of theirs that nobody asks anything in."""
+    await asyncio.gather(*(shop.sign_in(person.email) for _ in range(ORDERS)))
+    sessions = (await shop.get("/auth/sessions", person)).data
+    return [session["sessionId"] for session in sessions if not session["current"]]
+
+
+async def _empty_categories(shop: Shop, admin: Person) -> list[str]:
+    answers = await asyncio.gather(
+        *(shop.post("/categories", {"name": f"Empty {number}"}, admin) for number in range(ORDERS))
+    )
+    return [answer.data["categoryId"] for answer in answers]
 
 
 async def _applicants(shop: Shop, fate: str) -> list[str]:
