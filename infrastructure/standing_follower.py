@@ -52,6 +52,9 @@ PAUSE_SECONDS: Final = 0.05
 AGAIN_SECONDS: Final = 0.5
 """Before another attempt to reach the log."""
 
+CONNECT_SECONDS: Final = 3
+"""A database that takes longer to let somebody in counts as away; whoever stops waits no longer for it."""
+
 ANSWER_SECONDS: Final = FRESH_SECONDS
 """A log that takes longer to answer counts as away."""
 
@@ -125,14 +128,7 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
         away = False
         while True:
             try:
-                connection = await ImpatientConnection.connect(
-                    self._database_url,
-                    autocommit=True,
-                    application_name="daftar-standings",
-                    connect_timeout=5,
-                    answer_seconds=ANSWER_SECONDS,
-                )
-                async with connection:
+                async with await self._connect() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     await self._catch_up(connection)
                     if away:
@@ -144,6 +140,27 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
                     away = True
                     log.warning("standings_lost_database", error=type(error).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        """A connection made whole, even for somebody who is told to stop meanwhile: dropped half made, it would be kept by the
+        garbage collector, and the server would wait a minute for the rest.
+        """
+        connecting = asyncio.ensure_future(
+            ImpatientConnection.connect(
+                self._database_url,
+                autocommit=True,
+                application_name="daftar-standings",
+                connect_timeout=CONNECT_SECONDS,
+                answer_seconds=ANSWER_SECONDS,
+            )
+        )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            [made] = await asyncio.gather(connecting, return_exceptions=True)
+            if isinstance(made, psycopg.AsyncConnection):
+                await made.close()
+            raise
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while True:

@@ -1,6 +1,9 @@
 """What one process ends, all others know in a moment: they follow the log (requirements TOK-11, TOK-12, ACC-27, KEY-08)."""
 
 import asyncio
+import gc
+import os
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
@@ -108,6 +111,34 @@ async def until(claim: Callable[[], Awaitable[bool]]) -> None:
 
 async def true(claim: bool) -> bool:
     return claim
+
+
+def sockets() -> int:
+    """How many this process holds open."""
+    found = 0
+    for number in os.listdir("/dev/fd"):
+        try:
+            found += stat.S_ISSOCK(os.fstat(int(number)).st_mode)
+        except OSError:
+            continue  # The listing itself.
+    return found
+
+
+async def test_whoever_stops_while_it_connects_leaves_no_half_made_connection(database_url: str) -> None:
+    machinery = Machinery(Settings.from_environment({"DATABASE_URL": database_url}))
+    gc.collect()
+    gc.disable()
+    try:
+        before = sockets()
+        kept = []
+        for milliseconds in range(12):
+            follower = StandingFollower(None, database_url=database_url, names=machinery.names)
+            async with follower:
+                await asyncio.sleep(milliseconds / 1000)
+            kept.append(follower)
+        assert sockets() == before
+    finally:
+        gc.enable()
 
 
 async def test_a_session_that_another_process_ended_is_over(house: House) -> None:
