@@ -1,19 +1,11 @@
 """What the house decides can be set by nobody: no request has a field for it, and fields that are not asked for are refused."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from litestar import Router
-from litestar.di import Provide
 
-from api.access import ACCESS
-from api.controllers import CONTROLLERS
-from api.openapi import describe
-from api.requests import provide_cursor, provide_page
-from api.security import provide_caller, provide_visitor
-from tests.api.shell.office import settings_with
+from tests.api.shell.description import product_document
 
 OURS: Final = frozenset(
     {
@@ -46,18 +38,7 @@ a super admin makes of an account."""
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """The description of the product's own routes."""
-    dependencies = {
-        "caller": Provide(provide_caller),
-        "visitor": Provide(provide_visitor),
-        "page_request": Provide(provide_page, sync_to_thread=False),
-        "cursor_request": Provide(provide_cursor, sync_to_thread=False),
-    }
-    handlers = [Router("/api/v1", route_handlers=list(CONTROLLERS))]
-    written = describe(
-        handlers, dependencies=dependencies, settings=settings_with(), access=ACCESS, limited=True
-    )
-    read: dict[str, Any] = json.loads(written)
-    return read
+    return product_document()
 
 
 def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -7,16 +7,10 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from litestar import Router
-from litestar.di import Provide
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from api.access import ACCESS
-from api.controllers import CONTROLLERS
 from api.errors import STATUSES, status_of
-from api.openapi import describe, errors
-from api.requests import provide_cursor, provide_page
-from api.security import provide_caller, provide_visitor
+from api.openapi import errors
 from application.shared.command import IdempotencyKeyReused, StaleVersion
 from domain.shared.errors import (
     DomainError,
@@ -27,6 +21,7 @@ from domain.shared.errors import (
     RuleViolation,
 )
 from infrastructure.settings import Settings
+from tests.api.shell.description import product_document
 from tests.api.shell.office import PRODUCTION, Window, office, settings_with
 
 SCHEMA = "/api/v1/schema"
@@ -49,18 +44,7 @@ async def document(window: Window) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def product() -> dict[str, Any]:
     """The document of the product's own routes."""
-    dependencies = {
-        "caller": Provide(provide_caller),
-        "visitor": Provide(provide_visitor),
-        "page_request": Provide(provide_page, sync_to_thread=False),
-        "cursor_request": Provide(provide_cursor, sync_to_thread=False),
-    }
-    handlers = [Router("/api/v1", route_handlers=list(CONTROLLERS))]
-    written = describe(
-        handlers, dependencies=dependencies, settings=settings_with(), access=ACCESS, limited=True
-    )
-    read: dict[str, Any] = json.loads(written)
-    return read
+    return product_document()
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
