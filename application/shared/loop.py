@@ -162,6 +162,7 @@ class CommandLoop:
         self._queue: deque[_Entry] = deque()
         self._cache: dict[UUID, Slot] = {}
         self._forgotten: dict[UUID, None] = {}
+        self._forgettings = 0
         self._numbers: dict[str, deque[int]] = {}
         self._in_progress: dict[tuple[UUID, str], bytes] = {}
         self._wake = asyncio.Event()
@@ -251,6 +252,7 @@ class CommandLoop:
 
     def forget_person(self, subject_id: UUID) -> None:
         """Drop from memory every state that holds data of somebody who was erased, here or by another process."""
+        self._forgettings += 1
         self._forgotten[subject_id] = None
         forget_oldest(self._forgotten, FORGOTTEN_REMEMBERED)
         about = [stream for stream, slot in self._cache.items() if _holds_data_of(slot.state, subject_id)]
@@ -259,6 +261,7 @@ class CommandLoop:
 
     def forget_people(self) -> None:
         """Drop everything from memory: whom other processes have erased meanwhile is not known."""
+        self._forgettings += 1
         self._cache.clear()
 
     # --- running -------------------------------------------------------------------------------------------
@@ -556,17 +559,25 @@ class CommandLoop:
             )
 
     async def _after_conflict(self, lost: list[_Entry]) -> list[_Entry]:
-        """Forget what a lost race was decided on, answer repeats from their record, return who decides again."""
+        """Bring what a lost race was decided on up to date, answer repeats from their record, return who decides again.
+
+        The first time by what others have added to it; should that not be enough, everything is read anew.
+        """
         self.statistics.conflicts += len(lost)
-        reload: dict[UUID, Kind[Any]] = {}
+        stale: dict[UUID, Kind[Any]] = {}
+        held: dict[UUID, Slot] = {}
+        anew = any(entry.attempts for entry in lost)
+        forgettings = self._forgettings
         for entry in lost:
             unit = entry.unit
             assert unit is not None
             for stream_id, slot in unit.begun.items():
-                self._cache.pop(stream_id, None)
+                committed = self._cache.pop(stream_id, None)
+                if committed is not None and not anew:
+                    held[stream_id] = committed
                 state = slot.state or (unit.changed[stream_id].state if stream_id in unit.changed else None)
                 if state is not None:
-                    reload[stream_id] = self._kinds[type(state)]
+                    stale[stream_id] = self._kinds[type(state)]
             self._take_back(entry)
         known = await self._store.answers([(e.key.scope, e.key.key) for e in lost if e.key is not None])
         again: list[_Entry] = []
@@ -581,7 +592,11 @@ class CommandLoop:
             else:
                 again.append(entry)
         if again:
-            self._cache.update(await self._store.load(reload))
+            loaded = await self._store.load(stale, held)
+            if held and self._forgettings != forgettings:
+                # What was held may be about somebody who was erased meanwhile: the log knows better.
+                loaded = await self._store.load(stale)
+            self._cache.update(loaded)
         return again
 
     def _repeat(self, entry: _Entry, answer: Answer) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar, get_args, get_type_hints
+from types import MappingProxyType
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -41,6 +42,10 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 
     state: State | None
     version: int
+
+
+UNTOUCHED: Final = Slot(None, 0)
+"""A stream in which nothing has happened yet."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -121,14 +126,19 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 
 Append = Callable[[Prepared], Awaitable[list[int | None]]]
 
+NOTHING_KNOWN: Final[Mapping[UUID, Slot]] = MappingProxyType({})
+
 
 class EventStore(Protocol):
     """Where the log is kept. Every method may raise `StoreUnavailable`."""
 
-    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
         """The state and version of each stream; one of version 0 for a stream that has no event.
 
         The kind is what the asker takes the stream for. One that is of another kind comes back as what it is.
+        `known` are states that the asker has seen committed: of those streams only what came after them is read.
         """
         ...
 

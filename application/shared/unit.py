@@ -6,14 +6,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from application.shared.caller import Caller
-from application.shared.store import Credential, Kind, Slot
+from application.shared.store import UNTOUCHED, Credential, Kind, Slot
 from domain.shared.claims import Claim, ClaimReleased, ValueClaimed, derived_id
 from domain.shared.errors import DomainError, NotAuthenticated, NotFound
 from domain.shared.events import DomainEvent, State
 
 S = TypeVar("S", bound=State)
-
-ABSENT = Slot(None, 0)
 
 
 class Miss(Exception):
@@ -235,7 +233,7 @@ class Unit:
         if slot is None:
             if not presume_absent:
                 return None
-            slot = ABSENT
+            slot = UNTOUCHED
         self._begun[stream_id] = slot
         return slot
 

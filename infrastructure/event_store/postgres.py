@@ -11,7 +11,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Append, Group, Kind, Prepared, Slot
+from application.shared.store import NOTHING_KNOWN, UNTOUCHED, Answer, Append, Group, Kind, Prepared, Slot
 from infrastructure.database import MARGIN_SECONDS, STATEMENT_SECONDS, ImpatientPool
 from infrastructure.event_store import arrays
 from infrastructure.event_store.codec import Codec
@@ -35,13 +35,15 @@ _LOST = "SELECT lost_groups({})".format(", ".join(["%b"] * 8))
 _LOAD = """
     SELECT wanted.id, snapshot.originator_version, snapshot.topic, snapshot.state,
            event.originator_version, event.topic, event.state
-    FROM unnest(%b::uuid[], %b::text[]) AS wanted (id, shape)
+    FROM unnest(%b::uuid[], %b::text[], %b::bigint[]) AS wanted (id, shape, known)
     LEFT JOIN stream_snapshots AS snapshot
         ON snapshot.originator_id = wanted.id AND snapshot.topic = wanted.shape
+        AND snapshot.originator_version > wanted.known
     LEFT JOIN LATERAL (
         SELECT e.originator_version, e.topic, e.state
         FROM stored_events AS e
-        WHERE e.originator_id = wanted.id AND e.originator_version > coalesce(snapshot.originator_version, 0)
+        WHERE e.originator_id = wanted.id
+            AND e.originator_version > coalesce(snapshot.originator_version, wanted.known)
     ) AS event ON true
     ORDER BY wanted.id, event.originator_version
 """
@@ -146,13 +148,19 @@ class PostgresEventStore:
 
     # --- reading -------------------------------------------------------------------------------------------
 
-    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
-        """Fold each stream from its snapshot, if there is one of the right shape, and the events after it."""
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
+        """Fold each stream from what is known of it, or its snapshot of the right shape, and the events after it."""
         codec = self._codec
-        shapes = [codec.fingerprint(kind).encode() for kind in streams.values()]
+        wanted = (
+            arrays.Uuids(list(streams)),
+            arrays.Texts([codec.fingerprint(kind).encode() for kind in streams.values()]),
+            arrays.Int8s([known.get(stream_id, UNTOUCHED).version for stream_id in streams]),
+        )
         async with store_errors(), self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_LOAD, (arrays.Uuids(list(streams)), arrays.Texts(shapes)), prepare=True)
+            await cursor.execute(_LOAD, wanted, prepare=True)
             rows = await cursor.fetchall()
             subjects = {subject for row in rows for state in (row[3], row[6]) if state is not None
                         if (subject := codec.subject_of(state)) is not None}  # fmt: skip
@@ -165,7 +173,7 @@ class PostgresEventStore:
                 slot = (
                     Slot(codec.decode_state(kind, snapshot, stream_id, snapshot_version), snapshot_version)
                     if snapshot is not None
-                    else Slot(None, 0)
+                    else known.get(stream_id, UNTOUCHED)
                 )
             if version is not None:
                 event = codec.decode(topic, state, stream_id, version)

@@ -13,7 +13,7 @@ import pytest
 
 from application.api_keys.using import KeyDoor
 from application.shared.command import StoreUnavailable
-from application.shared.store import Kind, Slot
+from application.shared.store import NOTHING_KNOWN, Kind, Slot
 from domain.accounts.account import Account, AccountIsSuspended
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from domain.accounts.session import Session
@@ -36,7 +36,9 @@ class CountingStore(InMemoryEventStore):
         self.states: dict[UUID, Any] = {}
         self.loads: list[set[UUID]] = []
 
-    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
         self.loads.append(set(streams))
         slots = {stream: Slot(self.states.get(stream), 1) for stream in streams}
         await asyncio.sleep(0)

@@ -9,7 +9,17 @@ from uuid import UUID
 import msgspec
 
 from application.shared.command import StoreUnavailable
-from application.shared.store import Answer, Append, Group, Kind, NewEvent, Prepared, Slot
+from application.shared.store import (
+    NOTHING_KNOWN,
+    UNTOUCHED,
+    Answer,
+    Append,
+    Group,
+    Kind,
+    NewEvent,
+    Prepared,
+    Slot,
+)
 from domain.shared.events import DomainEvent
 from domain.shared.personal import PERSONAL
 
@@ -31,18 +41,22 @@ class InMemoryEventStore:
         self.away = False
         self._head = asyncio.Lock()
 
-    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
-        """Fold each stream from its snapshot, if there is one of the kind asked for, and the events after it."""
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
+        """Fold each stream from what is known or its snapshot, if there is one of the kind asked for, and the rest."""
         await self._reach()
         slots = {}
         for stream_id, asked in streams.items():
             kept = self.snapshots.get(stream_id)
-            slot = kept if kept is not None and isinstance(kept.state, asked.state) else Slot(None, 0)
+            slot = known.get(stream_id, UNTOUCHED)
+            if kept is not None and isinstance(kept.state, asked.state) and kept.version > slot.version:
+                slot = kept
             events = self.streams.get(stream_id, [])
             state: Any = slot.state
             for event in events[slot.version :]:
                 state = self._kind_of.get(type(event), asked).evolve(state, event, stream_id)
-            slots[stream_id] = Slot(state, len(events))
+            slots[stream_id] = Slot(state, max(len(events), slot.version))
         return slots
 
     async def prepare(self, groups: Sequence[Group]) -> Prepared:

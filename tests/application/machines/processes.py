@@ -10,7 +10,7 @@ from uuid import UUID
 from application.shared.command import Command, StoreUnavailable
 from application.shared.loop import CommandLoop, Handler
 from application.shared.ports import Clock, NewId
-from application.shared.store import Answer, Append, EventStore, Group, Kind, Prepared, Slot
+from application.shared.store import NOTHING_KNOWN, Answer, Append, EventStore, Group, Kind, Prepared, Slot
 
 PATIENCE_SECONDS = 20.0
 """A process that takes longer has stopped for good."""
@@ -47,9 +47,11 @@ class StoreInTrouble:
         """Whatever still runs of the process reaches nothing any more."""
         self._buried.set()
 
-    async def load(self, streams: Mapping[UUID, Kind[Any]]) -> dict[UUID, Slot]:
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
         await self._reach(Trouble.CUT_LOADING)
-        return await self._store.load(streams)
+        return await self._store.load(streams, known)
 
     async def prepare(self, groups: Sequence[Group]) -> Prepared:
         await self._reach(Trouble.CUT_PREPARING)

@@ -1,8 +1,9 @@
 """The promises of the command loop, kept over the store in memory and over the real one alike."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from application.shared.command import (
     Unavailable,
 )
 from application.shared.loop import CommandLoop
-from application.shared.store import Prepared
+from application.shared.store import NOTHING_KNOWN, Kind, Prepared, Slot
 from domain.shared.errors import NotFound
 from infrastructure.identity import new_id
 from tests.support import tickets_office as office
@@ -500,6 +501,74 @@ class TestDecidingAhead:
             both = await Held(loop, store).ask(SellSeat(office_id=office_id), SellSeat(office_id=office_id))
             store.open.set()
         assert [(await each).result.left for each in both] == [1, 0]
+
+
+class WatchedStore(InMemoryEventStore):
+    """Remembers how much was known already at each load; `meanwhile` happens during the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: list[dict[UUID, int]] = []
+        self.meanwhile: Callable[[], object] | None = None
+        self.loses = 0
+
+    async def load(
+        self, streams: Mapping[UUID, Kind[Any]], known: Mapping[UUID, Slot] = NOTHING_KNOWN
+    ) -> dict[UUID, Slot]:
+        self.known.append({stream_id: slot.version for stream_id, slot in known.items()})
+        if self.meanwhile is not None:
+            self.meanwhile()
+            self.meanwhile = None
+        return await super().load(streams, known)
+
+    async def append(self, prepared: Prepared) -> list[int | None]:
+        if self.loses:
+            self.loses -= 1
+            return [None for _ in prepared.groups]
+        return await super().append(prepared)
+
+
+class TestCatchingUpAfterALostRace:
+    @pytest.fixture
+    async def shop(self) -> AsyncIterator[tuple[CommandLoop, CommandLoop, WatchedStore, UUID]]:
+        store = WatchedStore()
+        async with loop_over(store) as here, loop_over(store) as there:
+            office_id = await opened(here, seats=9)
+            await there.submit(SellSeat(office_id=office_id), CALLER)
+            store.known.clear()
+            yield here, there, store, office_id
+
+    async def test_what_was_in_memory_is_built_on(
+        self, shop: tuple[CommandLoop, CommandLoop, WatchedStore, UUID]
+    ) -> None:
+        here, _, store, office_id = shop
+        assert (await here.submit(SellSeat(office_id=office_id), CALLER)).result.left == 7
+        assert store.known == [{office_id: 1}]
+
+    async def test_when_that_was_not_enough_all_is_read_anew(
+        self, shop: tuple[CommandLoop, CommandLoop, WatchedStore, UUID]
+    ) -> None:
+        here, _, store, office_id = shop
+        store.loses = 2
+        assert (await here.submit(SellSeat(office_id=office_id), CALLER)).result.left == 7
+        assert store.known == [{office_id: 1}, {}]
+
+    @pytest.mark.parametrize("how", ["one", "all"])
+    async def test_not_when_somebody_is_forgotten_meanwhile(
+        self, shop: tuple[CommandLoop, CommandLoop, WatchedStore, UUID], how: str
+    ) -> None:
+        here, _, store, office_id = shop
+        store.meanwhile = here.forget_people if how == "all" else partial(here.forget_person, BUYER)
+        assert (await here.submit(SellSeat(office_id=office_id), CALLER)).result.left == 7
+        assert store.known == [{office_id: 1}, {}]
+
+    async def test_what_others_have_added_counts(
+        self, shop: tuple[CommandLoop, CommandLoop, WatchedStore, UUID]
+    ) -> None:
+        here, there, _, office_id = shop
+        for number in range(6):
+            loop = (there, here)[number % 2]
+            assert (await loop.submit(SellSeat(office_id=office_id), CALLER)).version == number + 3
 
 
 class TestRacesLostAgainAndAgain:

@@ -10,6 +10,7 @@ import pytest
 from application.shared.caller import Caller
 from application.shared.command import Done
 from application.shared.loop import CommandLoop
+from application.shared.store import Slot
 from domain.shared.personal import ERASED
 from infrastructure.event_store.keyring import DataKeyBroken
 from infrastructure.event_store.log import PostgresLog
@@ -218,6 +219,39 @@ class TestSnapshots:
                 await loop.submit(SellSeat(office_id=office_id), CALLER)
         change(database_url, "DELETE FROM stream_snapshots")
         assert (await store.load({office_id: office.OFFICE}))[office_id].version == 6
+
+
+class TestWhatIsKnown:
+    async def test_only_what_came_after_it_is_read(
+        self, store: PostgresEventStore, database_url: str
+    ) -> None:
+        office_id, untouched_id = await sold_to_ada(store), new_id()
+        async with loop_over(store) as loop:
+            await loop.submit(OpenOffice(office_id=untouched_id, name="Farhad", seats=3), CALLER)
+        known = await store.load(dict.fromkeys((office_id, untouched_id), office.OFFICE))
+        async with postgres_store(database_url, [MODULE]) as there, loop_over(there) as loop:
+            await loop.submit(AddSeats(office_id=office_id, seats=5), CALLER)
+        change(database_url, "DELETE FROM stored_events WHERE originator_version <= 2")
+        empty_id = new_id()
+        slots = await store.load(dict.fromkeys((office_id, untouched_id, empty_id), office.OFFICE), known)
+        assert slots[untouched_id] == known[untouched_id]
+        assert slots[empty_id] == Slot(None, 0)
+        assert slots[office_id].version == 3
+        assert isinstance(slots[office_id].state, office.Office)
+        assert (slots[office_id].state.left, slots[office_id].state.sold) == (13, 1)
+
+    async def test_a_snapshot_that_is_newer_serves_better(
+        self, store: PostgresEventStore, database_url: str
+    ) -> None:
+        office_id = await sold_to_ada(store)
+        known = await store.load({office_id: office.OFFICE})
+        async with loop_over(store, snapshot_every=4) as loop:
+            for _ in range(3):
+                await loop.submit(SellSeat(office_id=office_id), CALLER)
+        change(database_url, "DELETE FROM stored_events WHERE originator_version <= 4")
+        slot = (await store.load({office_id: office.OFFICE}, known))[office_id]
+        assert isinstance(slot.state, office.Office)
+        assert (slot.version, slot.state.left) == (5, 5)
 
 
 class TestTheLog:
