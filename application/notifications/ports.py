@@ -125,6 +125,14 @@ class History(Protocol):
         """
         ...
 
+    async def upto(self, stream_id: UUID, position: int) -> Sequence[Recorded]:
+        """The history of one stream up to a position of the log, oldest first.
+
+        Raises:
+            Unavailable: the log is away.
+        """
+        ...
+
     async def stream(self, stream_id: UUID, upto_version: int) -> Sequence[Recorded]:
         """The history of one stream up to a version, oldest first.
 

@@ -1,5 +1,6 @@
 """The post office: from one recorded fact to one mail that has left, however often it is asked (NTF-01, NTF-15)."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID, uuid5
 
@@ -9,7 +10,7 @@ from application.notifications.commands import (
     RecordNotificationFailure,
 )
 from application.notifications.policies import WantedMail, mail_for
-from application.notifications.ports import Commands, History, Mail, Mailer, MailFailed, Renderer
+from application.notifications.ports import Commands, Mail, Mailer, MailFailed, Renderer
 from application.shared.caller import Caller
 from application.shared.command import Unavailable
 from application.shared.ports import Clock
@@ -21,18 +22,19 @@ from domain.shared.events import Recorded
 class PostOffice:
     """Sends the mails that facts ask for. It never touches what the mail is about."""
 
-    def __init__(
-        self, *, history: History, commands: Commands, renderer: Renderer, mailer: Mailer, clock: Clock
-    ) -> None:
+    def __init__(self, *, commands: Commands, renderer: Renderer, mailer: Mailer, clock: Clock) -> None:
         """Collaborators only; nothing is opened."""
-        self._history = history
         self._commands = commands
         self._renderer = renderer
         self._mailer = mailer
         self._clock = clock
 
-    async def tell(self, recorded: Recorded, event_id: UUID, caller: Caller, *, attempt: int) -> Mail | None:
+    async def tell(
+        self, history: Sequence[Recorded], event_id: UUID, caller: Caller, *, attempt: int
+    ) -> Mail | None:
         """Send the mail that a fact asks for, unless it has left before; returns what was sent now.
+
+        The fact is the last of `history`, which is that of its stream up to it.
 
         Between the mail server's word and ours in the log we may die: then the mail is sent again, under the same
         Message-ID.
@@ -42,8 +44,7 @@ class PostOffice:
             MailFailed: it did not leave this time; the attempt is recorded.
             Unavailable: the log is away, so that nothing can be known or recorded; or the way out is left alone for now.
         """
-        history = await self._history.stream(recorded.stream_id, recorded.version)
-        wanted = mail_for(recorded, history)
+        wanted = mail_for(history[-1], history)
         if wanted is None:
             return None
         notification = await self._created(wanted, event_id, caller)

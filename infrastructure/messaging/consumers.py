@@ -73,13 +73,11 @@ def notifications_workflow(post: PostOffice, *, history: History, names: StreamN
     """The workflow that sends mails."""
 
     async def handle(incoming: Incoming) -> None:
-        recorded = await the_fact(history, incoming)
+        past = await history.upto(incoming.stream_id, incoming.position)
+        recorded = _if_it_is(past[-1] if past else None, incoming)
         try:
             await post.tell(
-                recorded,
-                incoming.event_id,
-                caused_by(recorded, incoming),
-                attempt=incoming.deliveries,
+                past, incoming.event_id, caused_by(recorded, incoming), attempt=incoming.deliveries
             )
         except MailRefused as error:
             raise Unprocessable(f"{type(error).__name__}: {error}") from error
@@ -138,7 +136,10 @@ async def the_fact(history: History, incoming: Incoming) -> Recorded:
     Raises:
         Unprocessable: the log has another event there, or none.
     """
-    recorded = await history.at(incoming.position)
+    return _if_it_is(await history.at(incoming.position), incoming)
+
+
+def _if_it_is(recorded: Recorded | None, incoming: Incoming) -> Recorded:
     if recorded is None or event_id(recorded.stream_id, recorded.version) != incoming.event_id:
         raise Unprocessable(f"The log has no event {incoming.event_id} at position {incoming.position}.")
     return recorded
@@ -223,7 +224,6 @@ async def run_workflows(
     try:
         history = PostgresHistory(pool, context.codec)
         post = PostOffice(
-            history=history,
             commands=context.commands,
             renderer=renderer,
             mailer=mailer,

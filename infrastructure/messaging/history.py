@@ -29,6 +29,10 @@ class PostgresHistory:
         found = await self._recorded("notification_id = %s", (position,))
         return found[0] if found else None
 
+    async def upto(self, stream_id: UUID, position: int) -> Sequence[Recorded]:
+        """See the port."""
+        return await self._recorded("originator_id = %s AND notification_id <= %s", (stream_id, position))
+
     async def stream(self, stream_id: UUID, upto_version: int) -> Sequence[Recorded]:
         """See the port."""
         return await self._recorded(
@@ -40,7 +44,7 @@ class PostgresHistory:
         async with store_errors(), self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(
-                f"SELECT {_COLUMNS} FROM stored_events WHERE {condition} ORDER BY notification_id".encode(),  # noqa: S608 - conditions of this module
+                f"SELECT {_COLUMNS} FROM stored_events WHERE {condition} ORDER BY originator_version".encode(),  # noqa: S608 - conditions of this module
                 parameters,
             )
             rows = await cursor.fetchall()

@@ -1,6 +1,6 @@
 """Use cases of notifications, what is worth a mail, and the post office with a mailer that fails on request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from uuid import UUID
 
 import pytest
@@ -138,22 +138,8 @@ class Plain:
         return Words(subject=template.value, text="", html="")
 
 
-class Memory:
-    """A history that holds one stream."""
-
-    def __init__(self, recorded: Sequence[Recorded]) -> None:
-        self.recorded = recorded
-
-    async def at(self, position: int) -> Recorded | None:
-        return self.recorded[position - 1]
-
-    async def stream(self, stream_id: UUID, upto_version: int) -> Sequence[Recorded]:
-        return self.recorded[:upto_version]
-
-
-def post_office(market: Shop, mailer: Pigeon, history: Sequence[Recorded]) -> PostOffice:
+def post_office(market: Shop, mailer: Pigeon) -> PostOffice:
     return PostOffice(
-        history=Memory(history),
         commands=market.loop,
         renderer=Plain(),
         mailer=mailer,
@@ -167,9 +153,9 @@ class TestThePostOffice:
         cause = event_id(history[-1].stream_id, 2)
         async with shop(HANDLERS, KINDS) as market:
             pigeon = Pigeon()
-            post = post_office(market, pigeon, history)
+            post = post_office(market, pigeon)
             for attempt in (1, 2):
-                await post.tell(history[-1], cause, SYSTEM, attempt=attempt)
+                await post.tell(history, cause, SYSTEM, attempt=attempt)
             assert [mail.message_id for mail in pigeon.sent] == [f"{cause}.order-confirmation"]
             assert [type(event) for event in market.store.events()] == [
                 NotificationCreated,
@@ -186,11 +172,11 @@ class TestThePostOffice:
         cause = event_id(history[-1].stream_id, 1)
         async with shop(HANDLERS, KINDS) as market:
             pigeon = Pigeon(failures=2)
-            post = post_office(market, pigeon, history)
+            post = post_office(market, pigeon)
             for attempt in (1, 2):
                 with pytest.raises(MailFailed):
-                    await post.tell(history[-1], cause, SYSTEM, attempt=attempt)
-            await post.tell(history[-1], cause, SYSTEM, attempt=3)
+                    await post.tell(history, cause, SYSTEM, attempt=attempt)
+            await post.tell(history, cause, SYSTEM, attempt=3)
             assert market.store.events(NotificationFailed) == [
                 NotificationFailed(
                     channel=Channel.EMAIL, reason="MailFailed: The pigeon is tired.", attempt=attempt
@@ -204,10 +190,10 @@ class TestThePostOffice:
         cause = event_id(history[-1].stream_id, 1)
         async with shop(HANDLERS, KINDS) as market:
             pigeon = Pigeon(1, MailNotAsked("The pigeons rest."))
-            post = post_office(market, pigeon, history)
+            post = post_office(market, pigeon)
             with pytest.raises(Unavailable):  # which a workflow waits for, with the message in hand
-                await post.tell(history[-1], cause, SYSTEM, attempt=1)
-            await post.tell(history[-1], cause, SYSTEM, attempt=1)
+                await post.tell(history, cause, SYSTEM, attempt=1)
+            await post.tell(history, cause, SYSTEM, attempt=1)
             assert market.store.events(NotificationFailed) == []
             assert len(pigeon.sent) == 1
 
@@ -215,9 +201,6 @@ class TestThePostOffice:
         history = told(new_id(), placed())
         async with shop(HANDLERS, KINDS) as market:
             pigeon = Pigeon()
-            assert (
-                await post_office(market, pigeon, history).tell(history[0], new_id(), SYSTEM, attempt=1)
-                is None
-            )
+            assert await post_office(market, pigeon).tell(history, new_id(), SYSTEM, attempt=1) is None
             assert market.store.events() == []
             assert pigeon.sent == []
