@@ -1,6 +1,7 @@
 # What one does with this repository; `make help` explains each in a sentence. It takes Python 3.11 or newer with pip.
 #
 # PORT, DAFTAR_DATA_DIR and every other setting come from the environment. TEST_ARGS, BENCH_ARGS and FUZZ_ARGS are passed on.
+# TEST_PROCESSES says in how many processes tests run, each with servers of its own; 0 is in one that can be debugged.
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench fuzz
@@ -10,6 +11,7 @@ BIN := .venv/bin
 # In an unpacked archive, without git, ruff doesn't know what git ignores.
 RUFF := --config 'extend-exclude = [".bootstrap"]'
 TEST_ARGS ?=
+TEST_PROCESSES ?= 2
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
 
@@ -57,7 +59,7 @@ test: ## Install what is missing and prove everything: style, import contracts, 
 	@$(BIN)/ruff format --check $(RUFF)
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
-	@exec $(BIN)/python -m pytest $(TEST_ARGS)
+	@exec $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(TEST_ARGS)
 
 check: ## Prove what can be proved in a minute: as `test`, but only the tests that need no servers.
 	$(call sync,--all-extras --all-groups)

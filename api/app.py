@@ -67,6 +67,33 @@ class Application(Litestar):
         else:
             await self._shell(scope, receive, send)  # type: ignore[arg-type]  # no lifespan any more
 
+    def stand_on(
+        self,
+        services: Services,
+        *,
+        projection_lag: ProjectionLag | None = None,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        """Answer from these services from now on, with nothing kept from others before. The settings that routes were
+        made by must be the same: the API's version, and whether the document is served and rates are limited.
+        """
+        settings = services.settings
+        self.services = services
+        self.metrics = Metrics(loop=services.commands)
+        self.limits = limits_of(services)
+        self.projection_lag = projection_lag
+        self._started = time.monotonic()
+        self._document = None
+        self._shell = Shell(
+            super().__call__,
+            settings=settings,
+            new_id=services.new_id,
+            metrics=self.metrics.http,
+            methods_at=self.methods_at,
+            open_to_plain_http=PROBES,
+            access_log=access_log,
+        )
+
     def methods_at(self, path: str) -> str | None:
         """What `Allow` lists at a path; `None` where nothing is."""
         try:
@@ -106,12 +133,6 @@ def create_app(
     also in tests, where there is none otherwise. The hooks run in the event loop that serves.
     """
     settings = services.settings
-    metrics = Metrics(loop=services.commands)
-    limits = Limits(
-        settings.limits,
-        RateLimits(services.redis, namespace=derived_key(settings, b"rate limits")),
-        FamiliarPlaces(services.redis, namespace=derived_key(settings, b"familiar places")),
-    )
     base = f"/api/{settings.http.api_version}"
     dependencies = {
         "caller": Provide(provide_caller),
@@ -126,7 +147,7 @@ def create_app(
         route_handlers=[*handlers, *_under(base, controllers)],
         dependencies=dependencies,
         exception_handlers={Exception: answer_failure},
-        guards=[count_request, admit] if limits.enabled else [admit],
+        guards=[count_request, admit] if settings.limits.enabled else [admit],
         before_request=_prepare,
         request_class=BodyRequest,
         request_max_body_size=BODY_BYTES_MAXIMUM,
@@ -136,30 +157,26 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app.services = services
-    app.metrics = metrics
-    app.limits = limits
     app.access = access_by_route(app, base, access)
-    app.projection_lag = projection_lag
-    app._started = time.monotonic()
-    app._document = None
     app._describe = lambda: describe(
         [HealthController, *_under(base, controllers)],
         dependencies=dependencies,
-        settings=settings,
+        settings=app.services.settings,
         access=access,
-        limited=limits.enabled,
+        limited=settings.limits.enabled,
     )
-    app._shell = Shell(
-        super(Application, app).__call__,
-        settings=settings,
-        new_id=services.new_id,
-        metrics=metrics.http,
-        methods_at=app.methods_at,
-        open_to_plain_http=PROBES,
-        access_log=access_log,
-    )
+    app.stand_on(services, projection_lag=projection_lag, access_log=access_log)
     return app
+
+
+def limits_of(services: Services) -> Limits:
+    """How often one may ask, as the settings have it."""
+    settings = services.settings
+    return Limits(
+        settings.limits,
+        RateLimits(services.redis, namespace=derived_key(settings, b"rate limits")),
+        FamiliarPlaces(services.redis, namespace=derived_key(settings, b"familiar places")),
+    )
 
 
 async def _prepare(request: Request[Any, Any, Any]) -> None:

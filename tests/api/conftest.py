@@ -9,7 +9,6 @@ import httpx
 import pytest
 from litestar.testing import AsyncTestClient
 
-from api.app import create_app
 from api.assembly import AppServices, open_services
 from api.controllers import CONTROLLERS
 from infrastructure.bootstrap import PROJECTIONS, Machinery
@@ -18,6 +17,7 @@ from infrastructure.roles import bring_schema_up_to_date
 from infrastructure.settings import Settings
 from projections.shared.runner import ProjectionRunner
 from tests.api.accounts.mailbox import Mailbox
+from tests.support.applications import application_on
 
 PASSWORD = "correct horse battery staple"
 ADMIN_EMAIL = "admin@example.uz"
@@ -76,10 +76,11 @@ async def services(machinery: Machinery) -> AsyncIterator[AppServices]:
 @pytest.fixture
 async def client(services: AppServices) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running application; paths are relative to `/api/v1`."""
-    async with AsyncTestClient(create_app(services, CONTROLLERS)) as testing:
-        transport = httpx.ASGITransport(app=testing.app, raise_app_exceptions=False)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://daftar.test/api/v1") as opened:
-            yield opened
+    with application_on(services, CONTROLLERS) as app:
+        async with AsyncTestClient(app) as testing:
+            transport = httpx.ASGITransport(app=testing.app, raise_app_exceptions=False)  # type: ignore[arg-type]
+            async with httpx.AsyncClient(transport=transport, base_url="http://daftar.test/api/v1") as opened:
+                yield opened
 
 
 @pytest.fixture

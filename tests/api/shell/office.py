@@ -19,7 +19,7 @@ from litestar.response import Stream
 from redis.asyncio import Redis
 
 from api.access import ACCESS, ANYBODY, Table, only, programs, signed_in, visitors
-from api.app import Application, Standing, create_app
+from api.app import Application, Standing
 from api.body import read_json
 from api.callbacks import CALLBACK, raw_body
 from api.envelope import Envelope, Page, RequestBody, ResponseBody, Timestamp, envelope, page, timestamp
@@ -43,6 +43,7 @@ from infrastructure.identity import new_id
 from infrastructure.security.secrets import fresh_secret, fresh_secrets
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
+from tests.support.applications import application_on
 from tests.support.commands import CLAIMS, TestClock
 from tests.support.memory_store import InMemoryEventStore
 from tests.support.tickets_office import (
@@ -551,7 +552,7 @@ async def office(
             redis=redis,
             health_checks=health_checks or {},
         )
-        app = create_app(services, controllers, **{"access": OFFICE_ACCESS, **options})
-        transport = httpx.ASGITransport(app=app, client=client_address)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
-            yield Window(client, services, app)
+        with application_on(services, controllers, **{"access": OFFICE_ACCESS, **options}) as app:
+            transport = httpx.ASGITransport(app=app, client=client_address)  # type: ignore[arg-type]
+            async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+                yield Window(client, services, app)

@@ -86,7 +86,7 @@ def _store_without_buckets(kept: list[str]) -> Answering:
             told = b"<Error><Code>NoSuchBucket</Code><Message>No such bucket.</Message></Error>"
             return Told(404, told, {"Content-Type": "application/xml"})
         kept.append(path)
-        return Told(200, b"", {"ETag": '"1"', "Connection": "close"})
+        return Told(200, b"", {"ETag": '"1"'})
 
     return answer
 

@@ -94,7 +94,12 @@ async def _talk(
             failures.append(error)
             told = Told(500, {"message": "the stand-in was asked wrongly"})
         body = told.body if isinstance(told.body, bytes) else json.dumps(told.body).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **told.headers}
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            **told.headers,
+        }
         head = f"HTTP/1.1 {told.status} {HTTPStatus(told.status).phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         writer.write(head.encode() + b"\r\n" + body[: told.cut_after])
