@@ -49,6 +49,7 @@ from domain.shared.errors import (
     RuleViolation,
 )
 from infrastructure.cache.rate_limits import Verdict
+from projections.shared.turns import TooManyAsk
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -189,6 +190,8 @@ def failure_of(error: Exception, path: str) -> Failure:
                 message=error.message,
                 headers=(("retry-after", str(max(1, error.retry_after_seconds))),),
             )
+        case TooManyAsk():
+            return failure_of(Overloaded("Too many are asking.", retry_after_seconds=1), path)
         case psycopg.OperationalError():
             return failure_of(StoreUnavailable("The database cannot be reached."), path)
         case RedisError():

@@ -90,7 +90,7 @@ class CatalogueController(Controller):
     path = "/listings"
     tags = ("Listings",)
 
-    @get("/", summary="List listings", responses=errors("INSUFFICIENT_PERMISSIONS"))
+    @get("/", summary="List listings", responses=errors("INSUFFICIENT_PERMISSIONS", "OVERLOADED"))
     async def list_listings(
         self,
         request: AnyRequest,
@@ -141,7 +141,7 @@ class CatalogueController(Controller):
         public = viewer == PUBLIC and status is StatusFilter.ACTIVE
         return await shared_answer(request, "listings", (wanted, _asked(part), order), make, public=public)
 
-    @get("/search", summary="Search listings")
+    @get("/search", summary="Search listings", responses=errors("OVERLOADED"))
     async def search_listings(
         self,
         request: AnyRequest,

@@ -41,6 +41,13 @@ from projections.listings.vocabulary import Vocabulary
 from projections.listings.words import query_words
 from projections.shared.paging import PageRequest, SliceRequest
 from projections.shared.reader import Reader
+from projections.shared.turns import Turns
+
+FINDING_AT_ONCE: Final = 4
+"""So many lists and searches a process has the database make at the same time: more than its own work for them leaves time for."""
+
+PATIENCE_SECONDS: Final = 5.0
+"""How long one waits for its turn."""
 
 RELATED_DEFAULT: Final = 8
 RELATED_MAXIMUM: Final = 24
@@ -65,6 +72,7 @@ class Catalogue:
         """Reads `catalogue_search` and its tables, `account_directory` and `category_list`."""
         self._reader = reader
         self._terms = SearchTerms(reader, vocabulary or Vocabulary(reader))
+        self._turns = Turns(FINDING_AT_ONCE, patience_seconds=PATIENCE_SECONDS)
 
     async def find(
         self,
@@ -88,6 +96,7 @@ class Catalogue:
         Raises:
             InvalidInput: the cursor is none of this list's, a price is asked for without its currency, or the lowest is
                 above the highest.
+            TooManyAsk: too many others are before it.
         """
         text = wanted.text.strip() if wanted.text is not None else ""
         order = order or (RELEVANCE if text else NEWEST)
@@ -95,21 +104,18 @@ class Catalogue:
             order = NEWEST
         wanted.check_prices()
         place = place_of(request, order)
-        filters = await self._filters(wanted, viewer)
-        words = query_words(text)
-        sought = None
-        if filters is None or (text and not words):
-            part = _nothing(with_facets=with_facets)
-        elif not text:
-            part = await self._list(filters, request, order, place)
-            if with_facets:
-                facets = await self._facets(
-                    filters, filters.without_those_of_facets().facts(), filters.values
-                )
-                part = msgspec.structs.replace(part, facets=facets)
-        else:
-            sought = await self._terms.sought(words, correct=filters.shown)
-            part = await self._search(filters, sought, request, order, place, with_facets=with_facets)
+        async with self._turns.one():
+            filters = await self._filters(wanted, viewer)
+            sought = None
+            if filters is None:
+                part = _nothing(with_facets=with_facets)
+            elif not text:
+                part = await self._shelf(filters, request, order, place, with_facets=with_facets)
+            elif words := query_words(text):
+                sought = await self._terms.sought(words, correct=filters.shown)
+                part = await self._search(filters, sought, request, order, place, with_facets=with_facets)
+            else:
+                part = _nothing(with_facets=with_facets)
         numbered = isinstance(request, PageRequest)
         return CatalogueResult(
             items=[item_of(row) for row in part.cards],
@@ -163,6 +169,23 @@ class Catalogue:
         return None if row is None else row["category_id"]
 
     # --- lists ---------------------------------------------------------------------------------------------
+
+    async def _shelf(
+        self,
+        filters: Filters,
+        request: PageRequest | SliceRequest,
+        order: Order,
+        place: Place | None,
+        *,
+        with_facets: bool,
+    ) -> _Part:
+        part = await self._list(filters, request, order, place)
+        if not with_facets:
+            return part
+        wider = filters.without_those_of_facets()
+        return msgspec.structs.replace(
+            part, facets=await self._facets(filters, wider.facts(), filters.values)
+        )
 
     async def _list(
         self, filters: Filters, request: PageRequest | SliceRequest, order: Order, place: Place | None

@@ -310,7 +310,9 @@ class SearchTerms:
 
         With `correct`, a word that nothing on the shelf has is taken for the one that was probably meant.
         """
-        terms, size = await self._look_up(words)
+        # The usual mistakes are made again and again: what was meant then is looked up along with them.
+        meant = [self._vocabulary.remembered(word) for word in words] if correct else []
+        terms, size = await self._look_up(list(dict.fromkeys([*words, *filter(None, meant)])))
         corrected = list(words)
         if correct:
             corrected = list(dict.fromkeys([await self._meant(terms[word]) for word in words]))

@@ -65,6 +65,10 @@ class Vocabulary:
                 self._answers.popitem(last=False)
         return answer
 
+    def remembered(self, word: str) -> str | None:
+        """What `correct` said of a word not long ago; also `None` when nobody asked."""
+        return None if self._stale() else self._answers.get(word)
+
     async def _refresh(self) -> None:
         if not self._stale() or (self._lock.locked() and self._signature is not None):
             return  # While somebody reads anew, the words of before will do.

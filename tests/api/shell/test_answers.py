@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from api.context import SCOPE_KEY
+from api.errors import failure_of
+from projections.shared.turns import TooManyAsk
 from tests.api.shell.office import CUSTOMER, SHOP_PAGE, Window, office, settings_with
 
 BASE = "/api/v1/offices"
@@ -110,6 +112,11 @@ class TestFailure:
         answer = await window.client.get(f"{BASE}/outage")
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
         assert answer.headers["retry-after"] == "3"
+
+    def test_who_did_not_come_to_their_turn_may_try_again(self) -> None:
+        failure = failure_of(TooManyAsk("no turn"), f"{BASE}/ping")
+        assert (failure.status, failure.code) == (503, "OVERLOADED")
+        assert ("retry-after", "1") in failure.headers
 
     async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(
         self, window: Window, capsys: pytest.CaptureFixture[str]

@@ -1,5 +1,6 @@
 """The catalogue lists and finds what is on the shelf, best first, whatever was typed."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +28,7 @@ from domain.shared.events import DomainEvent, Recorded
 from domain.shared.money import Money
 from infrastructure.identity import new_id
 from projections.listings import relevance
-from projections.listings.catalogue import Catalogue
+from projections.listings.catalogue import FINDING_AT_ONCE, Catalogue
 from projections.listings.catalogue_answers import CatalogueItem, CatalogueResult
 from projections.listings.catalogue_questions import (
     NEWEST,
@@ -43,9 +44,11 @@ from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.listings.vocabulary import Vocabulary
 from projections.listings.words import words_of
 from projections.shared.paging import PageRequest, SliceRequest
+from projections.shared.reader import Reader
 from projections.shared.rebuild import create_missing
 from projections.shared.runner import project_all
 from projections.shared.tracking import begin_generation, physical_names
+from projections.shared.turns import TooManyAsk
 from tests.projections.listings.shop import NOON, Shop
 
 pytestmark = pytest.mark.services
@@ -208,6 +211,68 @@ class TestWords:
         assert await listed(shop, ListingFilter()) == ["Kettle"]
 
 
+class Asked:
+    """Counts the questions to the database."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.questions = 0
+
+    async def all(self, *question: Any) -> list[dict[str, Any]]:
+        self.questions += 1
+        return await self._reader.all(*question)
+
+    async def one(self, *question: Any) -> dict[str, Any] | None:
+        self.questions += 1
+        return await self._reader.one(*question)
+
+
+class TestManyAtOnce:
+    async def test_each_gets_its_answer_and_few_are_asked_for_at_a_time(self, shop: Shop) -> None:
+        shop.listing("Red kettle")
+        counting = AtOnce(shop.reader)
+        catalogue = Catalogue(counting)  # type: ignore[arg-type]
+        found = await asyncio.gather(
+            *(catalogue.find(ListingFilter(text="kettle"), PageRequest()) for _ in range(40))
+        )
+        assert [names(each) for each in found] == [["Red kettle"]] * 40
+        assert counting.most == FINDING_AT_ONCE
+
+    async def test_who_waits_too_long_is_told_so(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("projections.listings.catalogue.PATIENCE_SECONDS", 0.05)
+        counting = AtOnce(shop.reader)
+        catalogue = Catalogue(counting)  # type: ignore[arg-type]
+        counting.open.clear()
+        held = [
+            asyncio.create_task(catalogue.find(ListingFilter(), PageRequest()))
+            for _ in range(FINDING_AT_ONCE)
+        ]
+        await asyncio.sleep(0.01)
+        with pytest.raises(TooManyAsk):
+            await catalogue.find(ListingFilter(), PageRequest())
+        counting.open.set()
+        assert all(names(each) == [] for each in await asyncio.gather(*held))
+
+
+class AtOnce(Asked):
+    """Notices how many ask at the same time; while it is not open, all wait."""
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
+        self.now = self.most = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def all(self, *question: Any) -> list[dict[str, Any]]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await self.open.wait()
+            return await super().all(*question)
+        finally:
+            self.now -= 1
+
+
 class TestCorrections:
     @pytest.mark.parametrize(
         ("typed", "meant"),
@@ -248,6 +313,24 @@ class TestCorrections:
         shop.listing("Battery")
         result = await search(shop, "qqqqqqqq")
         assert (names(result), result.corrected_query) == ([], None)
+
+    async def test_what_was_meant_the_last_time_is_looked_up_along_with_it(self, shop: Shop) -> None:
+        shop.listing("Red kettle")
+        asked = Asked(shop.reader)
+        catalogue = Catalogue(asked)  # type: ignore[arg-type]
+
+        async def questions() -> int:
+            asked.questions = 0
+            result = await catalogue.find(ListingFilter(text="red ketle"), PageRequest())
+            assert (names(result), result.corrected_query) == (["Red kettle"], "red kettle")
+            return asked.questions
+
+        at_first = await questions()
+        again = await questions()
+        assert again == await questions()
+        assert again < at_first
+        now = await catalogue.find(ListingFilter(text="red kettle"), PageRequest())
+        assert now.corrected_query is None
 
     async def test_new_words_are_known_once_the_old_ones_have_aged(self, shop: Shop) -> None:
         now = [0.0]
