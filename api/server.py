@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from types import FrameType
-from typing import Final
 
 import uvicorn
 
@@ -17,10 +15,8 @@ from api.assembly import AppServices, open_services
 from api.controllers import CONTROLLERS
 from api.wire import WireProtocol
 from infrastructure.bootstrap import Machinery
+from infrastructure.memory import settle_memory
 from infrastructure.settings import Settings
-
-GARBAGE_THRESHOLDS: Final = (20_000, 20, 50)
-"""After how many new objects that are still there the young are looked at, and how often the older ones with them."""
 
 
 async def serve_api(tools: Machinery) -> None:
@@ -51,17 +47,6 @@ async def serve_api(tools: Machinery) -> None:
             at_exit=application.limits.slowdown.close,
         )
         await server.serve(sockets=[listener])
-
-
-def settle_memory() -> None:
-    """Keep the cycle collector from walking, over and over, what lives as long as the process.
-
-    The states that the command loop remembers are many and hold no cycles; a full walk over them stops all answers for
-    tens of milliseconds, and by default one is due every few hundred requests.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 async def _behind(services: AppServices) -> dict[str, float]:

@@ -18,6 +18,7 @@ from infrastructure.bootstrap import PROJECTIONS, Machinery, derived_key
 from infrastructure.cache.catalogue import CatalogueEpochs
 from infrastructure.cache.redis import connect
 from infrastructure.event_store.postgres import PostgresEventStore
+from infrastructure.memory import settle_memory
 from infrastructure.messaging.connection import first_of
 from infrastructure.messaging.consumers import run_workflows
 from infrastructure.messaging.consuming import Terms
@@ -237,6 +238,7 @@ async def run_roles(machinery: Machinery, names: Collection[str], stopped: async
                 memories=(store, commands),
             )
         )
+        settle_memory()
         async with asyncio.TaskGroup() as group:
             for name in names:
                 group.create_task(_run(name, context, stopped), name=name)

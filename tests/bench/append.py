@@ -16,7 +16,6 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
-from api.server import settle_memory
 from application.shared.caller import Caller
 from application.shared.command import Command, IdempotencyKey
 from application.shared.loop import CommandLoop
@@ -25,6 +24,7 @@ from application.shared.unit import Unit
 from domain.shared.events import DomainEvent, State
 from domain.shared.personal import ERASED, PersonalText
 from infrastructure.identity import new_id, utc_now
+from infrastructure.memory import settle_memory
 from infrastructure.migrations.migrate import migrate
 from tests.bench.report import Figure, Peer
 from tests.support.stores import postgres_store

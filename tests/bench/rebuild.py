@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import msgspec
 import nats
 
-from api.server import GARBAGE_THRESHOLDS
 from application.shared.loop import CommandLoop
 from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure.memory import GARBAGE_THRESHOLDS
 from infrastructure.messaging.publisher import PUBLISHER, nats_url_of
 from infrastructure.messaging.streams import StreamNames, ensure_streams
 from infrastructure.settings import Settings
