@@ -117,6 +117,16 @@ def test_the_readme_shows_something_to_try_and_what_one_will_see() -> None:
     assert any(block.expected for block in blocks)
 
 
+def test_what_waits_for_something_waits_in_every_shell() -> None:
+    # These tests stop at a pipe that fails anywhere; a newcomer's shell looks at its last command only.
+    page = README.read_text(encoding="utf-8")
+    waiting = [line for line in page.splitlines() if line.startswith("until ")]
+    assert waiting != []
+    for line in waiting:
+        condition = line.partition(";")[0]
+        assert condition.rpartition("|")[2].split()[0] not in {"head", "tail", "sort", "sed", "tr"}, line
+
+
 @pytest.mark.services
 @pytest.mark.slow
 async def test_every_command_of_the_readme_does_what_it_says(shop: Serving) -> None:
