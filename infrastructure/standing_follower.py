@@ -108,6 +108,7 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
         self._now = now
         self._position: int | None = None
         self._following: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._following = asyncio.create_task(self._run(), name="standing-follower")
@@ -121,12 +122,14 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
         traceback: TracebackType | None,
     ) -> None:
         if self._following is not None:
+            # Cancelling alone is not enough: a server that hangs turns it into an outage, which is outlasted.
+            self._ending.set()
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
 
     async def _run(self) -> None:
         away = False
-        while True:
+        while not self._ending.is_set():
             try:
                 async with await self._connect() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
@@ -136,6 +139,8 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
                         log.info("standings_back")
                     await self._follow(connection)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if self._ending.is_set():
+                    return
                 if not away:
                     away = True
                     log.warning("standings_lost_database", error=type(error).__name__)
@@ -163,7 +168,7 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
             raise
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        while True:
+        while not self._ending.is_set():
             async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                 await asyncio.sleep(PAUSE_SECONDS)
             await self._catch_up(connection)

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -139,6 +140,28 @@ async def test_whoever_stops_while_it_connects_leaves_no_half_made_connection(da
         assert sockets() == before
     finally:
         gc.enable()
+
+
+class Hanging(StandingFollower):
+    """Over a server that hangs: asked to stop, the driver cancels the question, in vain, and calls that an outage."""
+
+    def __init__(self, database_url: str) -> None:
+        names = Machinery(Settings.from_environment({"APP_ENV": "test", "DATABASE_URL": database_url})).names
+        super().__init__(None, database_url=database_url, names=names)
+        self.asking = asyncio.Event()
+
+    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.asking.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise psycopg.OperationalError("wait timeout expired") from None
+
+
+async def test_whoever_stops_while_the_server_hangs_stops(database_url: str) -> None:
+    hanging = Hanging(database_url)
+    async with asyncio.timeout(PATIENCE_SECONDS), hanging:
+        await hanging.asking.wait()
 
 
 async def test_a_session_that_another_process_ended_is_over(house: House) -> None:

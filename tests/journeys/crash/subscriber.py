@@ -28,6 +28,7 @@ class Subscriber:
         self._seen: set[int] = set()
         self._newest = 0
         self._work: asyncio.Task[None] | None = None
+        self._ending = False
         self._broken: PromiseBroken | None = None
         self.deliveries = 0
         self.reached = 0
@@ -45,6 +46,8 @@ class Subscriber:
     async def stop(self) -> None:
         """Stop listening."""
         if self._work is not None:
+            # Being cancelled may get lost between a broken connection and its closing.
+            self._ending = True
             self._work.cancel()
             await asyncio.wait({self._work})
             if not self._work.cancelled() and (error := self._work.exception()) is not None:
@@ -82,7 +85,7 @@ class Subscriber:
             self._work.result()
 
     async def _listen(self) -> None:
-        while True:
+        while not self._ending:
             with suppress(NatsAway, *NATS_ERRORS):
                 async with connected(self._nats_url, name=NAME) as broker:
                     await self._take(broker)
@@ -102,7 +105,7 @@ class Subscriber:
             ),
         )
         subscription = await jetstream.pull_subscribe_bind(consumer=NAME, stream=DAFTAR.events)
-        while not broker.lost.is_set():
+        while not (self._ending or broker.lost.is_set()):
             got = await first_of(_fetch(subscription), broker.lost)
             for message in got[0] if got is not None else ():
                 metadata = message.metadata
