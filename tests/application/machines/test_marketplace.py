@@ -20,6 +20,8 @@ from tests.application.machines.worlds import World, WorldInMemory, WorldInPostg
 
 MINUTES = float(os.environ.get("MACHINE_MINUTES", "0"))
 
+pytestmark = pytest.mark.timeout(300 + 120 * MINUTES)
+
 SHORT = settings(
     max_examples=300,
     stateful_step_count=60,
