@@ -44,7 +44,7 @@ from projections.shared.reader import Reader
 from projections.shared.turns import Turns
 
 FINDING_AT_ONCE: Final = 4
-"""So many lists and searches a process has the database make at the same time: more than its own work for them leaves time for."""
+"""So many lists and searches a process has the database make at the same time; its own work for them leaves time for no more."""
 
 PATIENCE_SECONDS: Final = 5.0
 """How long one waits for its turn."""
@@ -106,16 +106,15 @@ class Catalogue:
         place = place_of(request, order)
         async with self._turns.one():
             filters = await self._filters(wanted, viewer)
+            words = query_words(text)
             sought = None
-            if filters is None:
+            if filters is None or (text and not words):
                 part = _nothing(with_facets=with_facets)
             elif not text:
                 part = await self._shelf(filters, request, order, place, with_facets=with_facets)
-            elif words := query_words(text):
+            else:
                 sought = await self._terms.sought(words, correct=filters.shown)
                 part = await self._search(filters, sought, request, order, place, with_facets=with_facets)
-            else:
-                part = _nothing(with_facets=with_facets)
         numbered = isinstance(request, PageRequest)
         return CatalogueResult(
             items=[item_of(row) for row in part.cards],
