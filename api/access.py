@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 from litestar import Litestar
-from litestar.routes import HTTPRoute
+from litestar.routes import HTTPRoute, WebSocketRoute
 
 from api.validation import camel_path
 from domain.accounts.permissions import Permission
@@ -30,6 +30,9 @@ class Door(StrEnum):
 
     CLOSED = "closed"
     """Only those come in who have said who they are."""
+
+    HANDSHAKE = "handshake"
+    """A WebSocket: only those come in who say who they are in its handshake or in their first message, by a token."""
 
     OWN = "own"
     """The route lets people in by means of its own: inside networks, a token for metrics."""
@@ -63,6 +66,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
                 return "Anybody."
             case Door.OWN:
                 return "Those who run the service: from inside networks, with the metrics' token where there is one, or as administrators."
+            case Door.HANDSHAKE:
+                return "Whoever is signed in, by the token in the handshake or the first message. No API key."
             case Door.OPEN:
                 return "Anybody; whoever is signed in may see more." + self._keys_in_words()
             case Door.CLOSED:
@@ -88,6 +93,7 @@ _SELLER_OR_STAFF: Final = _SELLER | _STAFF
 
 ANYBODY: Final = Access(door=Door.NONE)
 INSIDERS: Final = Access(door=Door.OWN)
+HANDSHAKE: Final = Access(door=Door.HANDSHAKE)
 
 
 def visitors(*, key: Permission) -> Access:
@@ -224,6 +230,8 @@ ACCESS: Final[Table] = {
     ("GET", "/seller/earnings"): only(_SELLER),
     ("GET", "/seller/earnings/entries"): only(_SELLER),
     ("GET", "/seller/dashboard"): only(_SELLER),
+    # --- as it happens ---
+    ("GET", "/ws"): HANDSHAKE,
     # --- running the marketplace ---
     ("GET", "/admin/accounts"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/accounts/{accountId}"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
@@ -255,14 +263,19 @@ def access_by_route(app: Litestar, base: str, table: Table) -> dict[tuple[str, s
     found: dict[tuple[str, str], Access] = {}
     missing: list[str] = []
     for route in app.routes:
-        if not isinstance(route, HTTPRoute):
+        if isinstance(route, HTTPRoute):
+            methods = {str(method) for method in route.methods} - {"OPTIONS"}
+        elif isinstance(route, WebSocketRoute):
+            methods = {"GET"}
+        else:
             continue
-        for method in route.methods - {"OPTIONS"}:
-            row = table.get((str(method), path_in_table(route.path_format, base)))
-            if row is None:
+        for method in methods:
+            row = table.get((method, path_in_table(route.path_format, base)))
+            # What a WebSocket asks of those who come, it asks by itself, and the row must say so.
+            if row is None or (isinstance(route, WebSocketRoute) and row.door is not Door.HANDSHAKE):
                 missing.append(f"{method} {route.path_format}")
             else:
-                found[str(method), route.path_format] = row
+                found[method, route.path_format] = row
     if missing:
         raise RouteWithoutAccess("Nothing says who may use " + ", ".join(sorted(missing)) + ".")
     return found

@@ -9,6 +9,7 @@ from litestar import Litestar, Request, Router
 from litestar.di import Provide
 from litestar.enums import HttpMethod
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.routes import WebSocketRoute
 from litestar.types import (
     ControllerRouterHandler,
     LifeSpanReceive,
@@ -91,6 +92,7 @@ class Application(Litestar):
             metrics=self.metrics.http,
             methods_at=self.methods_at,
             open_to_plain_http=PROBES,
+            sockets_at=frozenset(route.path for route in self.routes if isinstance(route, WebSocketRoute)),
             access_log=access_log,
         )
 

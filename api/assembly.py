@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from api.accounts.door import Door, open_door
 from api.context import Connection, application_of
+from api.realtime.sockets import Sockets
 from api.services import HealthCheck, Standing
 from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
@@ -59,6 +60,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     catalogue_cache: CatalogueCache
     files: Files
     pictures: ProfilePictures
+    sockets: Sockets
 
     async def head(self) -> int:
         """The position of the newest event."""
@@ -116,6 +118,8 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         standings = Standings(
             store, account=kinds["account"], session=kinds["session"], api_key=kinds["api_key"]
         )
+        sockets = Sockets()
+        standings.watch(sockets.doubt)
         follower = StandingFollower(
             standings, database_url=tools.database_url, names=tools.names, memories=(store, commands)
         )
@@ -170,6 +174,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 new_id=tools.new_id,
                 address_of=tools.address_of_media,
             ),
+            sockets=sockets,
         )
 
 

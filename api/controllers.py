@@ -13,6 +13,7 @@ from api.media.controller import CONTROLLERS as MEDIA
 from api.orders.controller import CONTROLLERS as ORDERS
 from api.payments.controller import CONTROLLERS as PAYMENTS
 from api.payouts.controller import CONTROLLERS as PAYOUTS
+from api.realtime.controller import CONTROLLERS as REALTIME
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     *ACCOUNTS,
@@ -26,4 +27,5 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     *ORDERS,
     *PAYMENTS,
     *PAYOUTS,
+    *REALTIME,
 )

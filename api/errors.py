@@ -91,6 +91,12 @@ class PayloadTooLarge(DomainError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class UpgradeRequired(DomainError):
+    """What is there is a WebSocket, and none was asked for: 426."""
+
+    code = "UPGRADE_REQUIRED"
+
+
 class ClientGone(Exception):
     """The caller hung up before it had sent everything; nobody waits for an answer."""
 
@@ -125,6 +131,7 @@ _BY_STATUS: Final[Mapping[int, Sequence[str]]] = {
     413: ("FILE_TOO_LARGE", "PAYLOAD_TOO_LARGE"),
     415: ("UNSUPPORTED_MEDIA_TYPE",),
     422: ("IDEMPOTENCY_KEY_REUSED",),
+    426: ("UPGRADE_REQUIRED",),
     431: ("REQUEST_HEAD_TOO_LARGE",),
     429: ("RATE_LIMIT_EXCEEDED", "OTP_RATE_LIMITED", "OTP_ATTEMPTS_EXCEEDED", "SYNC_LIMIT_REACHED"),
     500: (
@@ -179,6 +186,8 @@ def failure_of(error: Exception, path: str) -> Failure:
             return _invalid(error.message, error.problems, details=error.details, code=error.code)
         case TooManyRequests() | OtpRateLimited():
             return _refusal(error, ("retry-after", str(error.retry_after_seconds)))
+        case UpgradeRequired():
+            return _refusal(error, ("upgrade", "websocket"), ("sec-websocket-version", "13"))
         case NotAuthenticated():
             return _refusal(error, ("www-authenticate", 'Bearer realm="daftar"'))
         case DomainError():

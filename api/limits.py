@@ -72,6 +72,21 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
     """
     if handler.opt.get("rate_limited") is False:
         return
+    verdict = await take_one(connection)
+    if (
+        verdict is not None
+        and handler.opt.get("slowed_down") is not False
+        and connection.scope["type"] == ScopeType.HTTP
+    ):
+        await application_of(connection).limits.slowdown.hold(connection, verdict)
+
+
+async def take_one(connection: Connection) -> Verdict | None:
+    """Count one request; gives how a stranger's address stands, and nothing for those who are known.
+
+    Raises:
+        TooManyRequests: the window has no more.
+    """
     context = context_of(connection)
     application = application_of(connection)
     services = application.services
@@ -81,15 +96,14 @@ async def count_request(connection: Connection, handler: BaseRouteHandler) -> No
     key_id = services.keys.known(shown) if services.keys is not None and shown is not None else None
     if context.claims is not None:
         _apply(connection, await limits.counters.take(limits.account, str(context.claims.account_id)))
-        return
+        return None
     if key_id is not None:
         _apply(connection, await limits.counters.take(limits.account, f"api key {key_id}"))
-        return
+        return None
     # A key that nobody has seen here counts as a stranger once: guessing keys is what that limit is for, too.
     verdict = await limits.counters.take(limits.anonymous, network_of(context.client_address))
     _apply(connection, verdict)
-    if handler.opt.get("slowed_down") is not False and connection.scope["type"] == ScopeType.HTTP:
-        await limits.slowdown.hold(connection, verdict)
+    return verdict
 
 
 async def limit_sign_ins(

@@ -329,6 +329,9 @@ def _complete(
     told = operation.get("description", "").strip()
     operation["description"] = f"{told}\n\n**Who may ask:** {access.in_words()}".strip()
     responses: dict[str, Any] = operation.setdefault("responses", {})
+    if access.door is Door.HANDSHAKE:
+        del responses["200"]
+        responses["101"] = {"description": "The channel is open, to those who asked for an upgrade."}
     for status, found in sorted(codes.items()):
         responses[str(status)] = _failure_response(status, list(dict.fromkeys(found)))
     for status_text, response in responses.items():
@@ -385,7 +388,7 @@ def _security(
         return [{}, {"bearer": []}, {"apiKey": []}]
     if access.door is Door.OWN:
         return [{}, {"bearer": []}]
-    if access.door is Door.NONE:
+    if access.door in {Door.NONE, Door.HANDSHAKE}:
         return []
     refused = codes.setdefault(401, [])
     refused += [access.nobody, "TOKEN_EXPIRED", "INVALID_TOKEN", "USER_NOT_FOUND"]

@@ -20,7 +20,7 @@ from domain.accounts.roles import AccountStatus
 from domain.api_keys.api_key import ApiKeyInvalid
 from domain.shared.errors import NotAuthenticated, NotPermitted
 from infrastructure.last_seen import Kind
-from infrastructure.security.tokens import TokenInvalid, TokenRefused
+from infrastructure.security.tokens import AccessClaims, TokenInvalid, TokenRefused
 
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]+)")
 KEY_CHARACTERS_MAXIMUM: Final = 512
@@ -80,10 +80,18 @@ def look_at_token(context: RequestContext, services: Services) -> None:
     if header is None:
         return
     match = _BEARER.fullmatch(header)
+    if match is None:
+        context.token_refusal = TokenInvalid("The Authorization header must be: Bearer <token>.")
+        return
+    take_token(match[1].decode("ascii"), context, services)
+
+
+def take_token(token: str, context: RequestContext, services: Services) -> None:
+    """Take a text for the access token that came along, in place of one from before."""
+    context.token_looked_at = True
+    context.claims = context.token_refusal = context.caller = None
     try:
-        if match is None:
-            raise TokenInvalid("The Authorization header must be: Bearer <token>.")
-        context.claims = services.tokens.verify_access(match[1].decode("ascii"))
+        context.claims = services.tokens.verify_access(token)
     except TokenRefused as refused:
         context.token_refusal = refused
 
@@ -112,11 +120,18 @@ async def authenticate(
         if key is not None:
             context.caller = await _by_key(key, context, services)
         else:
-            context.caller = await _by_token(context, services, session_may_be_over=session_may_be_over)
+            context.caller = await by_token(context, services, session_may_be_over=session_may_be_over)
     return context.caller
 
 
-async def _by_token(context: RequestContext, services: Services, *, session_may_be_over: bool) -> Caller:
+async def by_token(
+    context: RequestContext, services: Services, *, session_may_be_over: bool = False
+) -> Caller:
+    """Who asks, by their access token.
+
+    Raises:
+        As `authenticate`.
+    """
     look_at_token(context, services)
     claims = context.claims
     if claims is None:
@@ -126,6 +141,17 @@ async def _by_token(context: RequestContext, services: Services, *, session_may_
         if isinstance(refusal, TokenInvalid):
             raise InvalidToken(str(refusal)) from refusal
         raise TokenTooOld(str(refusal)) from refusal
+    return await stand(claims, context, services, session_may_be_over=session_may_be_over)
+
+
+async def stand(
+    claims: AccessClaims, context: RequestContext, services: Services, *, session_may_be_over: bool = False
+) -> Caller:
+    """Whoever a good token names, as they stand now.
+
+    Raises:
+        TokenRevoked, AccountGone, AccountSuspended, AccountIsPending, AccountIsRejected: see `authenticate`.
+    """
     standing = await services.accounts.standing(claims.account_id, claims.session_id)
     if standing is None or standing.status == AccountStatus.DELETED:
         raise AccountGone("This account does not exist any more.")
@@ -193,7 +219,8 @@ async def admit(connection: Connection, handler: BaseRouteHandler) -> None:
 def access_of(connection: Connection) -> Access:
     """The row of the table for the route that was asked for."""
     scope = connection.scope
-    return application_of(connection).access[scope["method"], scope["path_template"]]  # type: ignore[typeddict-item]
+    method = str(scope.get("method", "GET"))  # A WebSocket has none, and begins with GET.
+    return application_of(connection).access[method, scope["path_template"]]
 
 
 def check_key(caller: Caller, access: Access) -> None:

@@ -10,10 +10,10 @@ from types import FrameType
 
 import uvicorn
 
-from api.app import create_app
+from api.app import Application, create_app
 from api.assembly import AppServices, open_services
 from api.controllers import CONTROLLERS
-from api.wire import WireProtocol
+from api.wire import FRAME_BYTES_MAXIMUM, PING_SECONDS, WireProtocol, WireSocket
 from infrastructure.bootstrap import Machinery
 from infrastructure.memory import settle_memory
 from infrastructure.settings import Settings
@@ -25,28 +25,35 @@ async def serve_api(tools: Machinery) -> None:
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(tools))
         application = create_app(services, CONTROLLERS, projection_lag=lambda: _behind(services))
+        application.metrics.register(services.sockets)
         settle_memory()
         listener = listen(settings)
         stack.enter_context(contextlib.closing(listener))
-        server = _Server(
-            uvicorn.Config(
-                application,
-                loop="uvloop",
-                http=WireProtocol,
-                ws="none",
-                lifespan="on",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                date_header=True,
-                proxy_headers=False,
-                timeout_keep_alive=65,
-                timeout_graceful_shutdown=8,
-                backlog=2048,
-            ),
-            at_exit=application.limits.slowdown.close,
-        )
+        server = _Server(wire_config(application), at_exit=application.limits.slowdown.close)
         await server.serve(sockets=[listener])
+
+
+def wire_config(application: Application) -> uvicorn.Config:
+    """How an application is put on the wire."""
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=WireProtocol,
+        ws=WireSocket,
+        ws_max_size=FRAME_BYTES_MAXIMUM,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=8,
+        backlog=2048,
+    )
 
 
 async def _behind(services: AppServices) -> dict[str, float]:

@@ -1,18 +1,21 @@
-"""HTTP/1.1 as it comes off the wire: uvicorn's protocol, with bounds on what is not yet a request.
+"""HTTP/1.1 and WebSockets as they come off the wire: uvicorn's protocols, with bounds on what is not yet a request.
 
 The parser would collect a head of any size in memory, from anybody, and wait for its end for ever. And what cannot be
 read as HTTP never reaches the application, so its coded refusal is written here.
 """
 
 import asyncio
+import logging
+import re
 from collections.abc import Iterator
 from enum import Enum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.envelope import ErrorBody, FailureBody
 from api.errors import JSON
@@ -34,6 +37,20 @@ BODY_BYTES_PER_SECOND: Final = 1024
 READING_SECONDS: Final = 60.0
 """For how long a client may take nothing of its answer."""
 
+FRAME_BYTES_MAXIMUM: Final = 64 * 1024
+"""How long a message over a WebSocket may be; a longer one ends the connection with 1009."""
+
+PING_SECONDS: Final = 20.0
+"""How often whoever is at the other end of a WebSocket is asked whether they are there, and how long they may take to say so."""
+
+_LINES_MAXIMUM: Final = 100
+_LINE_BYTES_MAXIMUM: Final = 7_500
+"""What the library reads of a handshake: 128 lines of 8192 bytes."""
+
+_HANDSHAKE_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")
+"""16 bytes in base64."""
+
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _UPGRADE: Final = frozenset({b"upgrade", b"http2-settings"})
 
 
@@ -59,6 +76,7 @@ class WireProtocol(HttpToolsProtocol):
     _reading: asyncio.TimerHandle | None = None
     _deaf = False
     _plain_head: bytes | None = None
+    _switching = False
     _objection = ""
 
     # --- the connection ------------------------------------------------------------------------------------
@@ -111,7 +129,7 @@ class WireProtocol(HttpToolsProtocol):
                 self._clock = self.loop.call_later(self._seconds_left(), self._look_at_the_clock)
 
     def _feed(self, data: bytes) -> None:
-        """Parse; a wish for another protocol is passed over, as a server may (RFC 9110 §7.8).
+        """Parse; a wish for a WebSocket is granted, one for another protocol passed over, as a server may (RFC 9110 §7.8).
 
         The parser takes no body after such a wish, though clients send one: Java's with every first request. So the head
         is parsed anew without it.
@@ -120,6 +138,9 @@ class WireProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as wish:
+                if self._switching:
+                    self._switch()
+                    return
                 head, self._plain_head = self._plain_head, None
                 if head is None:
                     # CONNECT, which was refused; what follows would be for somebody else.
@@ -140,14 +161,54 @@ class WireProtocol(HttpToolsProtocol):
         self._leading_nowhere = 0
         method = self.parser.get_method()
         if method != b"CONNECT" and self.parser.should_upgrade():
-            self._plain_head = b"".join(self._without_upgrade(method))
-            return
+            if not self._wishes_socket(method):
+                self._plain_head = b"".join(self._without_upgrade(method))
+                return
+            self._switching = True
         self._check_head()
         self._unset_keepalive_if_required()
         self._expect(_Part.BODY)
         super().on_headers_complete()
         if method == b"CONNECT":
             self.cycle.keep_alive = False
+
+    def _wishes_socket(self, method: bytes) -> bool:
+        """Whether a WebSocket is wished for in due form (RFC 6455 §4.2.1), and can be had: not while an earlier request is
+        being answered, and not with a longer head than the other protocol reads. Else the wish is passed over as any other.
+        """
+        if (
+            self.ws_protocol_class is None
+            or method != b"GET"
+            or self._get_upgrade() != b"websocket"
+            or self.parser.get_http_version() != "1.1"
+            or not (self.cycle is None or self.cycle.response_complete)
+            or not self.url.isascii()
+            or len(self.headers) > _LINES_MAXIMUM
+            or any(
+                len(line) > _LINE_BYTES_MAXIMUM for line in (self.url, *(value for _, value in self.headers))
+            )
+        ):
+            return False
+        headers = dict(self.headers)
+        key = headers.get(b"sec-websocket-key", b"")
+        return (
+            _HANDSHAKE_KEY.fullmatch(key) is not None
+            and headers.get(b"sec-websocket-version") == b"13"
+            and _BODY_HEADERS.isdisjoint(headers)
+        )
+
+    def _should_upgrade(self) -> bool:
+        """Asked by the base class after each head."""
+        return self._switching
+
+    def _switch(self) -> None:
+        """Leave the connection to the other protocol. A client says nothing more before that has greeted it."""
+        self._missing = None
+        for timer in (self._clock, self.timeout_keep_alive_task):
+            if timer is not None:
+                timer.cancel()
+        self._clock = self.timeout_keep_alive_task = None
+        self.handle_websocket_upgrade()
 
     def _without_upgrade(self, method: bytes) -> Iterator[bytes]:
         yield b"%s %s HTTP/%s\r\n" % (method, self.url, self.parser.get_http_version().encode())
@@ -190,7 +251,7 @@ class WireProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request has come to its end."""
-        if self._plain_head is not None:
+        if self._plain_head is not None or self._switching:
             return
         self._leading_nowhere = 0
         self._missing = None
@@ -250,3 +311,44 @@ class WireProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+class WireSocket(WebSocketsSansIOProtocol):
+    """One WebSocket, from its handshake on."""
+
+    _reading: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """As the base class, which would tell the log of addresses with their queries, and of frames with their tokens."""
+        super().__init__(*arguments, **options)
+        self.logger = self.conn.logger = _quiet
+        self.conn.debug = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Somebody has gone."""
+        if self._reading is not None:
+            self._reading.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; nobody is left waiting whose handshake cannot be read."""
+        super().data_received(data)
+        if not self.handshake_initiated and self.conn.handshake_exc is not None:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The client takes nothing at the moment. That it answers no ping either would end nothing: closing waits for it."""
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(READING_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+
+_quiet: Final = logging.getLogger("daftar.sockets")
+_quiet.setLevel(logging.WARNING)

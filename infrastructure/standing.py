@@ -8,7 +8,7 @@ nobody who was seen before costs the database a query.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +38,10 @@ class Stood(msgspec.Struct, frozen=True):
 
     account: Account | None
     session_over: bool
+
+
+Watcher = Callable[[Collection[UUID] | None], None]
+"""Is told whose accounts, sessions or keys have changed; `None`: that is not known."""
 
 
 class _Seen(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +79,7 @@ class Standings:
         self._under_way: frozenset[UUID] = frozenset()
         self._outdated: set[UUID] = set()
         self._loading: asyncio.Task[None] | None = None
+        self._watchers: list[Watcher] = []
 
     # --- asking --------------------------------------------------------------------------------------------
 
@@ -104,18 +109,26 @@ class Standings:
 
     # --- keeping up ----------------------------------------------------------------------------------------
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody at once, who would otherwise ask again and again."""
+        self._watchers.append(watcher)
+
     def forget(self, *changed: UUID) -> None:
         """Look again when these accounts, sessions or keys are next asked for: something has happened to them."""
         for stream_id in changed:
             self._seen.pop(stream_id, None)
             if stream_id in self._under_way:
                 self._outdated.add(stream_id)
+        for watcher in self._watchers:
+            watcher(changed)
 
     def forget_all(self) -> None:
         """Look everybody up again: what happened meanwhile is not known."""
         self._seen.clear()
         self._outdated |= self._under_way
         self._true_until = float("-inf")
+        for watcher in self._watchers:
+            watcher(None)
 
     def true_as_of(self, moment: float) -> None:
         """Take what is known for true until two seconds after `moment` (of `now`), up to which the log was read."""

@@ -114,6 +114,7 @@ UZBEK: Final = Catalogue(
         # 412 to 429
         "PRECONDITION_FAILED": "Maʼlumot siz koʻrganingizdan keyin oʻzgargan. Uni yangilab, qaytadan urinib koʻring.",
         "REQUEST_TIMEOUT": "Soʻrov oʻz vaqtida kelmadi.",
+        "UPGRADE_REQUIRED": "Bu yerda WebSocket ishlaydi: protokolni almashtirishni soʻrang.",
         "REQUEST_HEAD_TOO_LARGE": "Soʻrov sarlavhalari juda katta.",
         "FILE_TOO_LARGE": "Fayl juda katta.",
         "PAYLOAD_TOO_LARGE": "Soʻrov hajmi juda katta.",
@@ -192,6 +193,7 @@ UZBEK: Final = Catalogue(
         415: "Qoʻllab-quvvatlanmaydigan tur",
         422: "Soʻrovni bajarib boʻlmaydi",
         429: "Soʻrovlar haddan tashqari koʻp",
+        426: "Protokolni almashtirish kerak",
         431: "Soʻrov sarlavhalari juda katta",
         500: "Ichki xatolik",
         503: "Xizmat vaqtincha ishlamayapti",

@@ -70,9 +70,11 @@ class Shell:
         metrics: HttpMetrics,
         methods_at: Callable[[str], str | None] = lambda _: None,
         open_to_plain_http: frozenset[str] = frozenset(),
+        sockets_at: frozenset[str] = frozenset(),
         access_log: AccessLog | None = None,
     ) -> None:
-        """`methods_at` says what is allowed at a path; `open_to_plain_http` are paths that probes may ask without HTTPS, in production too.
+        """`methods_at` says what is allowed at a path; `open_to_plain_http` are paths that probes may ask without HTTPS, in production too;
+        `sockets_at` are those where WebSockets are opened.
 
         `access_log` is called as structlog's `info`; nothing is logged in tests (LOG-02) unless it is given.
         """
@@ -85,6 +87,7 @@ class Shell:
         self._https_only = settings.in_production
         self._app_url = settings.http.app_url.encode()
         self._open_to_plain_http = open_to_plain_http
+        self._sockets_at = sockets_at
         if access_log is None and settings.environment is not Environment.TEST:
             access_log = log.info
         self._access_log = access_log
@@ -94,12 +97,69 @@ class Shell:
         """Answer one connection."""
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
-            return
-        context = self._enter(scope)
-        if context.secure or not self._https_only:
-            await self._app(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 4403, "reason": "HTTPS only"})
+            await self._open_socket(scope, receive, send)
+
+    async def _open_socket(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Let somebody open a WebSocket, unless they come from a foreign page; what is counted is the handshake."""
+        started = time.perf_counter()
+        context = self._enter(scope)
+        status, closed = 0, 1006
+        reason = ""
+
+        def opened(answered: int) -> None:
+            nonlocal status
+            status = answered
+            template = scope.get("path_template") or UNROUTED
+            self._metrics.observe("GET", template, status, time.perf_counter() - started)
+
+        async def tell(message: Any) -> None:
+            nonlocal closed, reason
+            match message["type"]:
+                case "websocket.accept":
+                    own = (b"x-request-id", context.request_id.encode())
+                    message["headers"] = [*message.get("headers", ()), own]
+                    opened(101)
+                case "websocket.http.response.start":
+                    message["headers"] = self._complete(context, message["headers"])
+                    opened(message["status"])
+                case "websocket.close":
+                    closed, reason = message["code"], message.get("reason") or ""
+                case _:
+                    pass
+            await send(message)
+
+        async def hear() -> Any:
+            nonlocal closed
+            message = await receive()
+            if message["type"] == "websocket.disconnect" and not reason:
+                closed = message.get("code") or closed
+            return message
+
+        try:
+            refusal = self._refuse_socket(scope, context)
+            if refusal is None:
+                await self._app(scope, hear, tell)
+            else:
+                await send_failure(refusal, context, tell, kind="websocket.http")
+        finally:
+            if self._access_log is not None:
+                seconds = time.perf_counter() - started
+                ending = {"close_code": closed, "close_reason": reason} if status == 101 else {}
+                self._log(context, scope, "GET", status or CLIENT_CLOSED, seconds, **ending)
+
+    def _refuse_socket(self, scope: Any, context: RequestContext) -> Failure | None:
+        if self._https_only and not context.secure:
+            return Failure(status=403, code="HTTPS_REQUIRED", message="Use HTTPS.")
+        if context.path not in self._sockets_at:
+            return failure_of(NotFoundException(), context.path)
+        origin = context.headers.get(b"origin")
+        if origin is not None and not self._cors.answer(origin):
+            # Browsers open sockets to anywhere; that pages of others may not is for us to say (RFC 6455 §10.2).
+            return Failure(
+                status=403, code="CORS_NOT_ALLOWED", message="Pages of this origin may not call this service."
+            )
+        return None
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -127,7 +187,7 @@ class Shell:
             if early is None:
                 await self._app(scope, receive, answer)
             else:
-                await _send_failure(early, context, answer)
+                await send_failure(early, context, answer)
         except ClientGone:
             status = CLIENT_CLOSED
         except Exception as error:  # noqa: BLE001 -- the last place where anything can be answered
@@ -135,7 +195,7 @@ class Shell:
             failure = failure_of(cause, context.path)
             record(cause, failure, context, method)
             if not status:
-                await _send_failure(failure, context, answer)
+                await send_failure(failure, context, answer)
             # Else the answer breaks off in the middle, which the server makes the client see.
         finally:
             seconds = time.perf_counter() - started
@@ -256,7 +316,9 @@ class Shell:
             complete.append((b"ratelimit", ", ".join([each.header for each in verdicts]).encode()))
         return complete
 
-    def _log(self, context: RequestContext, scope: Any, method: str, status: int, seconds: float) -> None:
+    def _log(
+        self, context: RequestContext, scope: Any, method: str, status: int, seconds: float, **more: object
+    ) -> None:
         assert self._access_log is not None
         facts: dict[str, Any] = {
             "method": method,
@@ -266,6 +328,7 @@ class Shell:
             "client_address": context.client_address,
             "user_agent": context.user_agent,
             "request_id": context.request_id,
+            **more,
         }
         query = scope["query_string"]
         if query:
@@ -332,7 +395,8 @@ def _unreadable(part: str) -> Failure:
     )
 
 
-async def _send_failure(failure: Failure, context: RequestContext, send: Send) -> None:
+async def send_failure(failure: Failure, context: RequestContext, send: Any, *, kind: str = "http") -> None:
+    """Answer with a failure; to a handshake, `kind` is `websocket.http`."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in failure.headers]
     body = b""
     if failure.status >= 400:
@@ -340,8 +404,8 @@ async def _send_failure(failure: Failure, context: RequestContext, send: Send) -
         headers += [(b"content-type", media_type), (b"content-language", language)]
     if failure.status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": f"{kind}.response.start", "status": failure.status, "headers": headers})
+    await send({"type": f"{kind}.response.body", "body": body, "more_body": False})
 
 
 def _without_body(send: Send, receive: Receive) -> tuple[Send, Receive]:

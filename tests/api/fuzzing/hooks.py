@@ -68,6 +68,8 @@ RIGHT: Final = (
     Refusal(COMMAND, "PRECONDITION_FAILED"),
     Refusal(COMMAND, "IDEMPOTENCY_KEY_REUSED"),
     Refusal("POST /orders", "EMPTY_CART"),
+    # It is a WebSocket, and none is asked for.
+    Refusal("GET /ws", "UPGRADE_REQUIRED"),
     # Only whom they were sent to knows codes and tokens.
     Refusal(
         "POST /(auth/(otp/verify|verify-otp|verify-forgot-otp)|profile/me/phone/verify)",

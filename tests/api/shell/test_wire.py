@@ -11,14 +11,24 @@ import pytest
 import uvicorn
 
 from api import wire
-from api.wire import HEAD_BYTES_MAXIMUM, WireProtocol
+from api.wire import HEAD_BYTES_MAXIMUM, WireProtocol, WireSocket
 
 LARGE = 64 * 2**20
 """Bytes; more than the buffers of the kernel take."""
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body; on `/early` before it has come, on `/large` with very much."""
+    """Answers with the length of the body; on `/early` before it has come, on `/large` with very much.
+
+    Over a WebSocket it says `hello`, or very much, and then everything again.
+    """
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "x" * (LARGE if scope["path"] == "/large" else 5)})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+        return
     assert scope["type"] == "http"
     length = 0
     while scope["path"] != "/early":
@@ -42,7 +52,7 @@ async def serving(**options: Any) -> AsyncIterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         config = uvicorn.Config(
-            echo, http=WireProtocol, ws="none", lifespan="off", log_config=None, **options
+            echo, http=WireProtocol, ws=WireSocket, lifespan="off", log_config=None, **options
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve(sockets=[listener]))
@@ -204,7 +214,7 @@ class TestBodies:
 
 
 class TestUpgrades:
-    """Nothing is upgraded to; whoever wishes it is answered as if they had not (RFC 9110 §7.8)."""
+    """Nothing but a WebSocket is upgraded to; whoever wishes it is answered as if they had not (RFC 9110 §7.8)."""
 
     H2C = b"Connection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 
@@ -228,6 +238,108 @@ class TestUpgrades:
 
         assert answer.count(b"HTTP/1.1 ") == 1
         assert b"connection: close" in answer
+
+
+WISH = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+class TestSockets:
+    """A wish for a WebSocket in due form is granted (RFC 6455 §4.2)."""
+
+    async def test_it_is_talked_over(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WISH + b"\r\n")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+        assert await asyncio.wait_for(reader.readexactly(7), 5) == b"\x81\x05xxxxx"
+
+        writer.write(b"\x81\x82\x00\x00\x00\x00hi")
+
+        assert await asyncio.wait_for(reader.readexactly(4), 5) == b"\x81\x02hi"
+        writer.close()
+
+    async def test_after_a_request_on_the_same_connection(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), 5)
+        writer.write(WISH + b"\r\n")
+
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 101 ")
+        writer.close()
+
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            WISH.replace(b"13", b"12"),
+            WISH.replace(b"Sec-WebSocket-Version: 13\r\n", b""),
+            WISH.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"),
+            WISH.replace(b"Sec-WebSocket-Key", b"X"),
+            WISH.replace(b"GET", b"POST") + b"Content-Length: 0\r\n",
+            WISH.replace(b"HTTP/1.1", b"HTTP/1.0"),
+            WISH + b"Content-Length: 0\r\n",
+            WISH + b"Cookie: " + b"a" * 10_000 + b"\r\n",
+            WISH.replace(b"GET /", b"GET /?" + b"a" * 10_000),
+            WISH + b"".join(b"A%d: b\r\n" % number for number in range(120)),
+        ],
+        ids=lambda wish: f"{len(wish)} bytes, {wish[:40].decode()}",
+    )
+    async def test_in_another_form_it_is_passed_over(self, port: int, wish: bytes) -> None:
+        answer = await exchange(port, wish + b"\r\n", b"")
+
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+
+    async def test_not_while_an_earlier_request_is_answered(self, port: int) -> None:
+        answer = await exchange(port, GET + WISH + b"\r\n")
+
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+    @pytest.mark.parametrize("line", [b"Host: y\r\n", b"A: a\x01b\r\n", b"A: a\x00b\r\n"])
+    async def test_what_is_no_request_is_no_wish(self, port: int, line: bytes) -> None:
+        assert refusal(await exchange(port, WISH + line + b"\r\n")) == (400, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize(
+        "frame", [b"\xff\xff\xff\xff", b"\x81\x02hi", b"\x81\x82\x00\x00\x00\x00\xff\xff"]
+    )
+    async def test_rubbish_ends_it(self, port: int, frame: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WISH + b"\r\n")
+        await asyncio.wait_for(reader.readuntil(b"xxxxx"), 5)
+        writer.write(frame)
+
+        answer = await asyncio.wait_for(reader.read(), 5)
+
+        assert answer[:1] == b"\x88"
+        assert int.from_bytes(answer[2:4], "big") in {1002, 1007}
+        writer.close()
+
+    async def test_a_client_that_takes_nothing_is_left(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire, "READING_SECONDS", 0.3)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(WISH.replace(b"GET /", b"GET /large") + b"\r\n")
+        await asyncio.sleep(1.0)
+        received = 0
+        with suppress(ConnectionResetError):
+            async with asyncio.timeout(10):
+                while piece := await reader.read(2**20):
+                    received += len(piece)
+        writer.close()
+
+        assert received < LARGE
+
+    async def test_a_server_that_stops_says_so(self) -> None:
+        async with serving() as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(WISH + b"\r\n")
+            await asyncio.wait_for(reader.readuntil(b"xxxxx"), 5)
+
+        assert await asyncio.wait_for(reader.read(), 5) == b"\x88\x02" + (1012).to_bytes(2, "big")
+        writer.close()
 
 
 class TestTime:
