@@ -22,16 +22,21 @@ from domain.accounts.events import (
     ContactPhoneChanged,
     EmailVerificationRequested,
     EmailVerified,
+    InfluencerOnboardingCompleted,
+    InfluencerProfileRevised,
     PasswordChanged,
     PasswordReset,
     PasswordResetPermitted,
     PasswordResetRequested,
     PaymentCustomerLinked,
     PhoneVerified,
+    SalonOnboardingCompleted,
+    SalonProfileRevised,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
+from domain.accounts.presentation import InfluencerProfile, SalonProfile, influencer_in, salon_in
 from domain.accounts.roles import (
     AccountKind,
     AccountStatus,
@@ -99,7 +104,7 @@ class AccountIsRejected(LoginRefused):
 
 
 class EmailNotVerified(LoginRefused):
-    """Accounts of this kind sign in only once their email address is verified (requirements ACC-13, D-08)."""
+    """Not before the email address is verified: accounts of some kinds do not sign in (ACC-13, D-08), none is onboarded."""
 
     code = "EMAIL_NOT_VERIFIED"
 
@@ -152,7 +157,8 @@ class Account(State, frozen=True, kw_only=True):
 
     `password_generation` counts how often the password was set anew; `sessions` are those that may not be over, at most
     `SESSIONS_MAXIMUM`; `requests` counts links and codes; `suspended_from` is what a suspended account was before.
-    `avatar_id` is there when its picture lies with us; `payment_customers` has one entry a provider at most.
+    `avatar_id` is there when its picture lies with us; `payment_customers` has one entry a provider at most. `influencer`
+    and `salon` are what it has been onboarded as, also where its role has changed since.
     """
 
     account_id: UUID
@@ -174,6 +180,8 @@ class Account(State, frozen=True, kw_only=True):
     reset: Pending | None = None
     suspended_from: AccountStatus | None = None
     payment_customers: Annotated[tuple[PaymentCustomer, ...], msgspec.Meta(extra=PERSONAL)] = ()
+    influencer: Annotated[InfluencerProfile | None, msgspec.Meta(extra=PERSONAL)] = None
+    salon: Annotated[SalonProfile | None, msgspec.Meta(extra=PERSONAL)] = None
 
     @property
     def stream_id(self) -> UUID:
@@ -227,7 +235,16 @@ class Account(State, frozen=True, kw_only=True):
         if password_generation is not None and password_generation != self.password_generation:
             raise InvalidCredentials
         self.check_may_act()
-        if self.kind in must_verify and self.email is not None and not self.email_verified:
+        if self.kind in must_verify:
+            self.check_is_verified()
+
+    def check_is_verified(self) -> None:
+        """Let the owner go on who has shown that they can be reached: who has no email address came in by their phone.
+
+        Raises:
+            EmailNotVerified: the email address has to be verified first.
+        """
+        if self.email is not None and not self.email_verified:
             raise EmailNotVerified("Verify your email address first.")
 
     def log_in(
@@ -321,13 +338,19 @@ def evolve(account: Account | None, event: AccountEvent, stream_id: UUID) -> Acc
         case PhoneVerified():
             return replace(account, phone=event.phone, verified_phone=event.phone)
         case ContactPhoneChanged():
-            same = event.phone is not None and event.phone == account.verified_phone
-            return replace(account, phone=event.phone, verified_phone=event.phone if same else None)
+            return _to_be_called_at(account, event.phone)
         case PaymentCustomerLinked():
             return replace(account, payment_customers=_with_customer(account, event))
     if isinstance(event, _Decided):
         return _decided(account, event)
+    if isinstance(event, _Presented):
+        return _presented(account, event)
     return _proved(account, event)
+
+
+def _to_be_called_at(account: Account, phone: str | None) -> Account:
+    same = phone is not None and phone == account.verified_phone
+    return replace(account, phone=phone, verified_phone=phone if same else None)
 
 
 def _with_customer(account: Account, event: PaymentCustomerLinked) -> tuple[PaymentCustomer, ...]:
@@ -345,6 +368,27 @@ _Decided = (
     | AccountRoleChanged
     | AccountDeleted
 )
+
+_Presented = (
+    InfluencerOnboardingCompleted | SalonOnboardingCompleted | InfluencerProfileRevised | SalonProfileRevised
+)
+
+
+def _presented(account: Account, event: _Presented) -> Account:
+    """How it wants to be found."""
+    match event:
+        case InfluencerOnboardingCompleted() | InfluencerProfileRevised():
+            account = replace(account, influencer=influencer_in(event))
+        case SalonOnboardingCompleted() | SalonProfileRevised():
+            account = replace(account, salon=salon_in(event))
+        case _:
+            assert_never(event)
+    if (
+        isinstance(event, InfluencerOnboardingCompleted | SalonOnboardingCompleted)
+        and event.phone is not None
+    ):
+        return _to_be_called_at(account, event.phone)
+    return account
 
 
 def _decided(account: Account, event: _Decided) -> Account:

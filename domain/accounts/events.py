@@ -17,7 +17,13 @@ from domain.accounts.roles import (
     Role,
 )
 from domain.shared.events import DomainEvent
-from domain.shared.personal import OptionalPersonalText
+from domain.shared.personal import (
+    ERASED,
+    ERASED_TEXTS,
+    OptionalPersonalText,
+    PersonalText,
+    PersonalTexts,
+)
 
 # --- account: one stream an account ------------------------------------------------------------------------
 
@@ -187,6 +193,56 @@ class PaymentCustomerLinked(DomainEvent, frozen=True, kw_only=True):
     provider_customer_id: OptionalPersonalText = None
 
 
+# What somebody writes of themselves in their own words may name them, or where they live, whatever the field is called:
+# all of it is sealed, also what §46.2 does not mark (a salon's description, categories, the region).
+
+
+class InfluencerOnboardingCompleted(DomainEvent, frozen=True, kw_only=True):
+    """An influencer has said for the first time how they want to be found: salons find them from now on.
+
+    `phone`, when it is given, is where they can be called from now on, as in `ContactPhoneChanged`.
+    """
+
+    display_name: PersonalText = ERASED
+    bio: OptionalPersonalText = None
+    categories: PersonalTexts = ERASED_TEXTS
+    region: PersonalText = ERASED
+    phone: OptionalPersonalText = None
+
+
+class SalonOnboardingCompleted(DomainEvent, frozen=True, kw_only=True):
+    """A salon has said for the first time how it wants to be found: influencers find it from now on.
+
+    `phone`, when it is given, is where it can be called from now on, as in `ContactPhoneChanged`.
+    """
+
+    business_name: PersonalText = ERASED
+    description: OptionalPersonalText = None
+    categories: PersonalTexts = ERASED_TEXTS
+    region: PersonalText = ERASED
+    address: OptionalPersonalText = None
+    phone: OptionalPersonalText = None
+
+
+class InfluencerProfileRevised(DomainEvent, frozen=True, kw_only=True):
+    """An influencer presents themselves otherwise; this is the whole of it from now on."""
+
+    display_name: PersonalText = ERASED
+    bio: OptionalPersonalText = None
+    categories: PersonalTexts = ERASED_TEXTS
+    region: PersonalText = ERASED
+
+
+class SalonProfileRevised(DomainEvent, frozen=True, kw_only=True):
+    """A salon presents itself otherwise; this is the whole of it from now on."""
+
+    business_name: PersonalText = ERASED
+    description: OptionalPersonalText = None
+    categories: PersonalTexts = ERASED_TEXTS
+    region: PersonalText = ERASED
+    address: OptionalPersonalText = None
+
+
 AccountEvent: TypeAlias = (
     AccountRegistered
     | EmailVerificationRequested
@@ -208,6 +264,10 @@ AccountEvent: TypeAlias = (
     | AccountRoleChanged
     | AccountDeleted
     | PaymentCustomerLinked
+    | InfluencerOnboardingCompleted
+    | SalonOnboardingCompleted
+    | InfluencerProfileRevised
+    | SalonProfileRevised
 )
 
 # --- session: one stream a session -------------------------------------------------------------------------

@@ -33,13 +33,21 @@ def normalise_name(text: str, *, field: str = "name") -> str:
     if len(text) > 4 * NAME_CHARACTERS_MAXIMUM:
         raise NameInvalid(field, _LENGTH)
     name = unicodedata.normalize("NFC", text).strip()
-    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _DIRECTION_OVERRIDES for c in name):
+    if not is_printable(name):
         raise NameInvalid(field, "A name has no control characters in it.")
     if not NAME_CHARACTERS_MINIMUM <= len(name) <= NAME_CHARACTERS_MAXIMUM:
         raise NameInvalid(field, _LENGTH)
     if not any(c.isalnum() for c in name):
         raise NameInvalid(field, "A name has letters or digits in it.")
     return name
+
+
+def is_printable(text: str, *, also: str = "") -> bool:
+    """Whether a text can be shown beside others and leaves them alone. `also` are characters that are let through besides."""
+    return not any(
+        (unicodedata.category(c) in _FORBIDDEN_CATEGORIES and c not in also) or c in _DIRECTION_OVERRIDES
+        for c in text
+    )
 
 
 _LENGTH: Final = f"A name has {NAME_CHARACTERS_MINIMUM} to {NAME_CHARACTERS_MAXIMUM} characters."

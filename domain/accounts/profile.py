@@ -1,4 +1,4 @@
-"""What an owner says of themselves: name, picture, phone (requirements ACC-06, ACC-22)."""
+"""What an owner says of themselves: name, picture, phone, how they want to be found (requirements ACC-06, ACC-22)."""
 
 import unicodedata
 from typing import Final
@@ -13,11 +13,21 @@ from domain.accounts.events import (
     AccountRenamed,
     AvatarChanged,
     ContactPhoneChanged,
+    InfluencerProfileRevised,
     PhoneVerified,
+    SalonProfileRevised,
 )
 from domain.accounts.name import normalise_name
 from domain.accounts.phone import normalise_phone
-from domain.shared.errors import InvalidInput, Problem, RuleViolation
+from domain.accounts.presentation import (
+    Fields,
+    InfluencerRevision,
+    SalonRevision,
+    revised_influencer,
+    revised_salon,
+)
+from domain.accounts.roles import Role
+from domain.shared.errors import InvalidInput, NotPermitted, Problem, RuleViolation
 
 URL_CHARACTERS_MAXIMUM: Final = 2048
 
@@ -36,21 +46,31 @@ class PhoneIsOnlyKey(RuleViolation):
     code = "PHONE_IS_ONLY_KEY"
 
 
+class NotOnboarded(RuleViolation):
+    """There is nothing to revise yet: the account has not been onboarded as what it is."""
+
+    code = "NOT_ONBOARDED"
+
+
 def update_profile(
     account: Account,
     *,
     name: str | UnsetType = UNSET,
     avatar_url: str | UnsetType | None = UNSET,
     phone: str | UnsetType | None = UNSET,
+    influencer: InfluencerRevision | UnsetType = UNSET,
+    salon: SalonRevision | UnsetType = UNSET,
 ) -> list[AccountEvent]:
-    """Note what is new; what is left out, or is so already, adds no fact.
+    """Note what is new; what is left out, or is so already, adds no fact. One thing that cannot be changes nothing at all.
 
     A phone that is given here is where the owner can be called. It is not verified, so that a verified one, when it is
     another, opens the account no more.
 
     Raises:
-        NameInvalid, AvatarInvalid, PhoneInvalid: see there.
+        NameInvalid, AvatarInvalid, PhoneInvalid, PresentationInvalid: see there.
         PhoneIsOnlyKey: nobody could sign in any more.
+        NotPermitted: it is no influencer's account, or no salon's.
+        NotOnboarded: there is no such profile to revise yet.
         AccountIsSuspended, AccountIsPending, AccountIsRejected, AccountIsGone: the account may not act.
     """
     account.check_may_act()
@@ -66,10 +86,62 @@ def update_profile(
     if phone is not UNSET:
         number = None if phone is None else normalise_phone(phone)
         if number != account.phone:
-            if account.email is None and account.verified_phone not in (None, number):
-                raise PhoneIsOnlyKey("You sign in by this phone. Verify the new one by a code instead.")
+            check_phone_is_free(account, number)
             events.append(ContactPhoneChanged(phone=number))
+    if influencer is not UNSET:
+        events += _revise_influencer(account, influencer)
+    if salon is not UNSET:
+        events += _revise_salon(account, salon)
     return events
+
+
+def check_phone_is_free(account: Account, phone: str | None) -> None:
+    """Let the owner be called at another number, which nobody has verified.
+
+    Raises:
+        PhoneIsOnlyKey: nobody could sign in any more.
+    """
+    if account.email is None and account.verified_phone not in (None, phone):
+        raise PhoneIsOnlyKey("You sign in by this phone. Verify the new one by a code instead.")
+
+
+def _revise_influencer(account: Account, revision: InfluencerRevision) -> list[AccountEvent]:
+    if account.role is not Role.INFLUENCER:
+        raise NotPermitted("Only influencers have an influencer's profile.")
+    if account.influencer is None:
+        raise NotOnboarded("This account has not been onboarded as an influencer yet.")
+    with Fields(within="influencer.") as fields:
+        profile = revised_influencer(account.influencer, revision, fields)
+    if profile == account.influencer:
+        return []
+    return [
+        InfluencerProfileRevised(
+            display_name=profile.display_name,
+            bio=profile.bio,
+            categories=profile.categories,
+            region=profile.region,
+        )
+    ]
+
+
+def _revise_salon(account: Account, revision: SalonRevision) -> list[AccountEvent]:
+    if account.role is not Role.SALON:
+        raise NotPermitted("Only salons have a salon's profile.")
+    if account.salon is None:
+        raise NotOnboarded("This account has not been onboarded as a salon yet.")
+    with Fields(within="salon.") as fields:
+        profile = revised_salon(account.salon, revision, fields)
+    if profile == account.salon:
+        return []
+    return [
+        SalonProfileRevised(
+            business_name=profile.business_name,
+            description=profile.description,
+            categories=profile.categories,
+            region=profile.region,
+            address=profile.address,
+        )
+    ]
 
 
 def set_picture(account: Account, *, media_id: UUID, url: str) -> list[AccountEvent]:

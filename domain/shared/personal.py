@@ -21,6 +21,12 @@ PersonalText = Annotated[str, msgspec.Meta(extra=PERSONAL)]
 OptionalPersonalText = Annotated[str | None, msgspec.Meta(extra=PERSONAL)]
 """A text about a person that may be missing from the start; default `None`."""
 
+PersonalTexts = Annotated[tuple[str, ...], msgspec.Meta(extra=PERSONAL)]
+"""Texts about a person; default `ERASED_TEXTS`."""
+
+ERASED_TEXTS = (ERASED,)
+"""What stands in place of them all."""
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where goods or bills go. `country` is ISO 3166-1 alpha-2, upper case."""
