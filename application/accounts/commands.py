@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from application.shared.command import Command
 from domain.accounts.events import LoginFailureClass, ProofPurpose
+from domain.accounts.presentation import InfluencerRevision, SalonRevision
 from domain.accounts.roles import AccountKind, LoginMethod, MailedProof, Role
 
 
@@ -222,6 +223,29 @@ class UpdateProfile(_Discreet, frozen=True, kw_only=True):
     name: str | UnsetType = UNSET
     avatar_url: str | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
+    influencer: InfluencerRevision | UnsetType = UNSET
+    salon: SalonRevision | UnsetType = UNSET
+
+
+class CompleteInfluencerOnboarding(_Discreet, frozen=True, kw_only=True):
+    """Let salons find the caller, who is an influencer, by what they say of themselves (requirements ONB-01, ONB-03)."""
+
+    display_name: str
+    categories: tuple[str, ...]
+    region: str
+    bio: str | None = None
+    phone: str | None = None
+
+
+class CompleteSalonOnboarding(_Discreet, frozen=True, kw_only=True):
+    """Let influencers find the caller's salon by what it says of itself (requirements ONB-02, ONB-03)."""
+
+    business_name: str
+    categories: tuple[str, ...]
+    region: str
+    description: str | None = None
+    address: str | None = None
+    phone: str | None = None
 
 
 class LinkPaymentCustomer(_Discreet, frozen=True, kw_only=True):

@@ -1,10 +1,13 @@
 """Mailboxes, phones and passwords: what is asked for, proved and set anew (ACC-13 to ACC-15, ACC-23 to ACC-25)."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from application.accounts.authority import acting_account
 from application.accounts.commands import (
     ChangePassword,
+    CompleteInfluencerOnboarding,
+    CompleteSalonOnboarding,
     NewProof,
     PermitPasswordReset,
     RequestEmailVerification,
@@ -20,9 +23,9 @@ from application.accounts.sessions import end_sessions, outcome_of
 from application.accounts.tickets import EMAIL_VERIFICATION, PASSWORD_RESET, Ticket
 from application.shared.store import Credential
 from application.shared.unit import Unit
-from domain.accounts import profile, proofs
+from domain.accounts import onboarding, profile, proofs
 from domain.accounts.account import Account, AccountNotFound, UserExists
-from domain.accounts.events import SessionEnding
+from domain.accounts.events import AccountEvent, SessionEnding
 from domain.accounts.phone import normalise_phone
 from domain.accounts.proofs import ResetTokenInvalid, VerificationTokenInvalid
 from domain.shared.errors import DomainError, NotPermitted
@@ -114,14 +117,52 @@ def change_password(command: ChangePassword, unit: Unit) -> AccountOutcome:
 def update_profile(command: UpdateProfile, unit: Unit) -> AccountOutcome:
     """Note what is new. A verified phone that is given up for another is free for its new owner."""
     account = _own(command.account_id, unit)
-    verified = account.verified_phone
     events = profile.update_profile(
-        account, name=command.name, avatar_url=command.avatar_url, phone=command.phone
+        account,
+        name=command.name,
+        avatar_url=command.avatar_url,
+        phone=command.phone,
+        influencer=command.influencer,
+        salon=command.salon,
     )
+    return outcome_of(_record_and_free_phone(unit, account, events))
+
+
+def complete_influencer_onboarding(command: CompleteInfluencerOnboarding, unit: Unit) -> AccountOutcome:
+    """Let salons find the caller. A verified phone that is given up for another is free for its new owner."""
+    account = _own(command.account_id, unit)
+    events = onboarding.onboard_influencer(
+        account,
+        display_name=command.display_name,
+        bio=command.bio,
+        categories=command.categories,
+        region=command.region,
+        phone=command.phone,
+    )
+    return outcome_of(_record_and_free_phone(unit, account, events))
+
+
+def complete_salon_onboarding(command: CompleteSalonOnboarding, unit: Unit) -> AccountOutcome:
+    """Let influencers find the caller's salon. A verified phone that is given up for another is free for its new owner."""
+    account = _own(command.account_id, unit)
+    events = onboarding.onboard_salon(
+        account,
+        business_name=command.business_name,
+        description=command.description,
+        categories=command.categories,
+        region=command.region,
+        address=command.address,
+        phone=command.phone,
+    )
+    return outcome_of(_record_and_free_phone(unit, account, events))
+
+
+def _record_and_free_phone(unit: Unit, account: Account, events: Sequence[AccountEvent]) -> Account:
+    before = account.verified_phone
     account = unit.record(account, events)
-    if verified is not None and account.verified_phone is None:
-        unit.release(PHONE, verified, account.account_id)
-    return outcome_of(account)
+    if before is not None and account.verified_phone is None:
+        unit.release(PHONE, before, account.account_id)
+    return account
 
 
 def verify_phone(command: VerifyPhone, unit: Unit) -> AccountOutcome:
