@@ -58,6 +58,7 @@ from projections.api_keys.api_keys import ApiKeysProjection
 from projections.audit.activity_log import ActivityLogProjection
 from projections.carts.cart_view import CartViewProjection
 from projections.categories.category_list import CategoryList
+from projections.discovery.discovery import DiscoveryProjection
 from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.listing_detail import ListingDetailProjection
 from projections.orders.customer_orders import CustomerOrdersProjection
@@ -119,6 +120,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     CatalogueSearch(),
     CategoryList(),
     CustomerOrdersProjection(),
+    DiscoveryProjection(),
     ListingDetailProjection(),
     OrderDetailProjection(),
     PaymentLedgerProjection(),

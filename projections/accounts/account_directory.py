@@ -17,11 +17,16 @@ from domain.accounts.events import (
     AvatarChanged,
     ContactPhoneChanged,
     EmailVerified,
+    InfluencerOnboardingCompleted,
+    InfluencerProfileRevised,
     PhoneVerified,
+    SalonOnboardingCompleted,
+    SalonProfileRevised,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
+from domain.accounts.presentation import InfluencerProfile, SalonProfile, influencer_in, salon_in
 from domain.accounts.roles import AccountStatus
 from domain.shared.events import DomainEvent, Recorded
 from projections.shared.projection import Batch, Projection
@@ -54,6 +59,8 @@ class AccountRow(msgspec.Struct):
     suspension_reason: str | None = None
     suspended_from: str | None = None
     deleted_at: datetime | None = None
+    influencer: InfluencerProfile | None = None
+    salon: SalonProfile | None = None
 
     def __repr__(self) -> str:
         """Without personal data."""
@@ -87,7 +94,9 @@ ACCOUNT_DIRECTORY = Table(
         suspended_by uuid,
         suspension_reason text,
         suspended_from text,
-        deleted_at timestamptz
+        deleted_at timestamptz,
+        influencer jsonb,
+        salon jsonb
     """,
     indexes={
         "email": "(email)",
@@ -111,6 +120,10 @@ class AccountDirectory(Projection):
         AccountRenamed,
         AvatarChanged,
         ContactPhoneChanged,
+        InfluencerOnboardingCompleted,
+        SalonOnboardingCompleted,
+        InfluencerProfileRevised,
+        SalonProfileRevised,
         SellerApplicationSubmitted,
         SellerApproved,
         SellerRejected,
@@ -153,18 +166,39 @@ class AccountDirectory(Projection):
                 row.phone = row.verified_phone = event.phone
             case AccountRenamed():
                 row.name = event.name
-                row.find_text = _find_text(row.name, row.email, row.business_name)
+                row.find_text = _text_of(row)
             case AvatarChanged():
                 row.avatar_url = event.url
             case ContactPhoneChanged():
-                row.phone = event.phone
-                row.verified_phone = event.phone if event.phone == row.verified_phone else None
+                _call_at(row, event.phone)
             case SellerApplicationSubmitted():
                 row.business_name = event.business_name
-                row.find_text = _find_text(row.name, row.email, row.business_name)
+                row.find_text = _text_of(row)
                 row.applied_at = at
             case _:
+                _present(row, event)
                 _decide(row, event, at)
+
+
+def _call_at(row: AccountRow, phone: str | None) -> None:
+    """Another number to be called at is not a verified one, unless it is the verified one."""
+    row.phone = phone
+    row.verified_phone = phone if phone == row.verified_phone else None
+
+
+def _present(row: AccountRow, event: DomainEvent) -> None:
+    """How influencers and salons want to be found."""
+    match event:
+        case InfluencerOnboardingCompleted() | InfluencerProfileRevised():
+            row.influencer = influencer_in(event)
+        case SalonOnboardingCompleted() | SalonProfileRevised():
+            row.salon = salon_in(event)
+        case _:
+            return
+    row.find_text = _text_of(row)
+    phone = None if isinstance(event, InfluencerProfileRevised | SalonProfileRevised) else event.phone
+    if phone is not None:
+        _call_at(row, phone)
 
 
 def _decide(row: AccountRow, event: DomainEvent, at: datetime) -> None:
@@ -200,8 +234,15 @@ def _decide(row: AccountRow, event: DomainEvent, at: datetime) -> None:
 def _forget(row: AccountRow) -> None:
     """Leave nothing of the person. What admins wrote about them goes, too: it may name them."""
     row.email = row.name = row.phone = row.verified_phone = row.business_name = row.avatar_url = None
+    row.influencer = row.salon = None
     row.rejection_reason = row.suspension_reason = None
     row.find_text = ""
+
+
+def _text_of(row: AccountRow) -> str:
+    influencer = None if row.influencer is None else row.influencer.display_name
+    salon = None if row.salon is None else row.salon.business_name
+    return _find_text(row.name, row.email, row.business_name, influencer, salon)
 
 
 def _find_text(*texts: str | None) -> str:

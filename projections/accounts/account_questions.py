@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.accounts.presentation import InfluencerProfile, SalonProfile
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from projections.accounts.account_directory import fold
 from projections.shared.paging import Filter, NewestFirst, Page, PageRequest, Slice, SliceRequest
@@ -35,6 +36,8 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     suspended_by: UUID | None
     suspension_reason: str | None
     deleted_at: datetime | None
+    influencer: InfluencerProfile | None
+    salon: SalonProfile | None
     last_seen_at: datetime | None
 
     def __repr__(self) -> str:
@@ -43,7 +46,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What everybody who is signed in may know of somebody: no email, no phone, no status (ACC-31)."""
+    """What everybody who is signed in may know of somebody: no email, no phone, no status (ACC-31).
+
+    `influencer` and `salon` are there for what somebody is now, not for what they were before.
+    """
 
     account_id: UUID
     role: Role
@@ -51,6 +57,8 @@ class PublicProfile(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     business_name: str | None
     avatar_url: str | None
+    influencer: InfluencerProfile | None
+    salon: SalonProfile | None
 
     def __repr__(self) -> str:
         """Without personal data."""
@@ -93,7 +101,7 @@ class Accounts:
             columns="""
                 account_id, role, status, account_directory.kind, registered_at, email, name, phone, last_login_at,
                 business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by, suspension_reason, deleted_at,
-                seen.at AS last_seen_at
+                influencer, salon, seen.at AS last_seen_at
             """,
             table="account_directory LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id",
             order=("registered_at", "account_id"),
@@ -120,7 +128,7 @@ class Accounts:
             """
             SELECT account_id, role, status, account_directory.kind, registered_at, email, name, phone,
                 last_login_at, business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
-                suspension_reason, deleted_at, seen.at AS last_seen_at
+                suspension_reason, deleted_at, influencer, salon, seen.at AS last_seen_at
             FROM account_directory
             LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id
             WHERE account_id = %(account_id)s
@@ -137,7 +145,7 @@ class Accounts:
             """
             SELECT account_id, role, status, account_directory.kind, registered_at, email, name, phone,
                 last_login_at, business_name, avatar_url, email_verified, verified_phone, suspended_at, suspended_by,
-                suspension_reason, deleted_at, seen.at AS last_seen_at
+                suspension_reason, deleted_at, influencer, salon, seen.at AS last_seen_at
             FROM account_directory
             LEFT JOIN last_seen AS seen ON seen.kind = 'account' AND seen.id = account_id
             WHERE email = %(email)s
@@ -152,13 +160,23 @@ class Accounts:
         """What one account shows to others; a deleted one shows nothing."""
         row = await self._reader.one(
             """
-            SELECT account_id, role, registered_at, name, business_name, avatar_url
+            SELECT account_id, role, registered_at, name, business_name, avatar_url, influencer, salon
             FROM account_directory
             WHERE account_id = %(account_id)s AND status <> 'deleted'
             """,
             {"account_id": account_id},
         )
-        return None if row is None else PublicProfile(**{**row, "role": Role(row["role"])})
+        if row is None:
+            return None
+        role, influencer, salon = Role(row["role"]), *_presented(row)
+        return PublicProfile(
+            **{
+                **row,
+                "role": role,
+                "influencer": influencer if role is Role.INFLUENCER else None,
+                "salon": salon if role is Role.SALON else None,
+            }
+        )
 
     async def page(
         self,
@@ -213,10 +231,20 @@ def like_pattern(text: str) -> str:
     return f"%{escaped}%"
 
 
+def _presented(row: dict[str, Any]) -> tuple[InfluencerProfile | None, SalonProfile | None]:
+    return (
+        msgspec.convert(row["influencer"], InfluencerProfile | None),
+        msgspec.convert(row["salon"], SalonProfile | None),
+    )
+
+
 def _view(row: dict[str, Any]) -> AccountView:
+    influencer, salon = _presented(row)
     return AccountView(
         **{
             **row,
+            "influencer": influencer,
+            "salon": salon,
             "role": Role(row["role"]),
             "status": AccountStatus(row["status"]),
             "kind": AccountKind(row["kind"]),

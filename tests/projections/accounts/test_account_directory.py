@@ -16,11 +16,15 @@ from domain.accounts.events import (
     AvatarChanged,
     ContactPhoneChanged,
     EmailVerified,
+    InfluencerOnboardingCompleted,
+    InfluencerProfileRevised,
     PhoneVerified,
+    SalonOnboardingCompleted,
     SellerApplicationSubmitted,
     SellerApproved,
     SellerRejected,
 )
+from domain.accounts.presentation import InfluencerProfile
 from domain.accounts.roles import (
     AccountKind,
     AccountStatus,
@@ -206,6 +210,39 @@ class TestChanges:
         account = await Accounts(shop.reader).by_id(account_id)
         assert account is not None
         assert (account.phone, account.verified_phone) == ("+998909999999", None)
+
+    async def test_how_somebody_is_found_is_shown_to_all_and_the_phone_to_admins(self, shop: Shop) -> None:
+        account_id = register(shop, "Aziza", "aziza@example.com", role=Role.INFLUENCER)
+        shop.happened(
+            account_id,
+            PhoneVerified(phone="+998901234567"),
+            InfluencerOnboardingCompleted(
+                display_name="Zizi", categories=("nails",), region="Toshkent", phone="+998909999999"
+            ),
+            InfluencerProfileRevised(display_name="Zizi K.", categories=("hair",), region="Buxoro"),
+        )
+        accounts = Accounts(shop.reader)
+        account, profile = await accounts.by_id(account_id), await accounts.public_profile(account_id)
+        assert account is not None
+        assert profile is not None
+        assert (account.phone, account.verified_phone) == ("+998909999999", None)
+        assert profile.influencer == account.influencer
+        assert profile.influencer == InfluencerProfile(
+            display_name="Zizi K.", bio=None, categories=("hair",), region="Buxoro"
+        )
+        assert await names(shop, "zizi k") == ["Aziza"]
+
+    async def test_others_see_a_profile_only_of_what_somebody_is_now(self, shop: Shop) -> None:
+        account_id = register(shop, "Aziza", "aziza@example.com", role=Role.SALON)
+        onboarded = SalonOnboardingCompleted(business_name="Aziza", categories=("hair",), region="Xiva")
+        shop.happened(account_id, onboarded)
+        shop.happened(account_id, AccountRoleChanged(old_role=Role.SALON, new_role=Role.CUSTOMER, by=ADMIN))
+        accounts = Accounts(shop.reader)
+        account, profile = await accounts.by_id(account_id), await accounts.public_profile(account_id)
+        assert account is not None
+        assert profile is not None
+        assert account.salon is not None
+        assert profile.salon is None
 
     async def test_a_suspension_says_by_whom_and_why_and_ends_without_a_trace(self, shop: Shop) -> None:
         account_id = register(shop, "Dilshod", "dilshod@example.com", role=Role.SELLER)

@@ -22,6 +22,7 @@ from domain.shared.money import Money
 from infrastructure.identity import new_id
 from projections.accounts.account_directory import AccountDirectory
 from projections.categories.category_list import CategoryList
+from projections.discovery.discovery import DiscoveryProjection
 from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.listing_detail import ListingDetailProjection
 from projections.shared.projection import Projection
@@ -34,6 +35,7 @@ SCREENS: tuple[Projection, ...] = (
     AccountDirectory(),
     CategoryList(),
     CatalogueSearch(),
+    DiscoveryProjection(),
     ListingDetailProjection(),
 )
 

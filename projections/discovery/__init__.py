@@ -1,0 +1,1 @@
+"""How influencers and salons find each other."""
