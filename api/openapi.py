@@ -349,6 +349,9 @@ def _complete(
 def _refuse_nul(schema: dict[str, Any]) -> None:
     """What the shell refuses of every path and query, said of those texts that could have it."""
     kinds = [schema, *schema.get("oneOf", ())]
+    for kind in kinds:
+        if "items" in kind:
+            _refuse_nul(kind["items"])
     if any(kind.get("type") == "string" and not {"format", "enum"} & kind.keys() for kind in kinds):
         schema.setdefault("pattern", _NO_NUL)
 
@@ -501,7 +504,7 @@ _DESCRIPTION: Final = """\
 Every answer has one of two forms: `{"success": true, "data": ...}` or `{"success": false, "error": {"code": ...,
 "message": ..., "requestId": ...}}`. Ask for `application/problem+json` by `Accept` to get errors as RFC 9457 problem
 details with the same codes. Fields of a body that are not expected are refused, and so are query parameters that are given
-more than once.
+more than once and are no lists.
 
 **Repeating safely.** Send an `Idempotency-Key` with any command: for 24 hours a repeat gets the first answer, marked
 `Idempotent-Replayed: true`. **Reading your own writes.** A command answers with its position in the log (`X-Position`);

@@ -150,8 +150,13 @@ def refuse_odd_ids(request: Request[Any, Any, Any]) -> None:
             raise NotFoundException
 
 
+def taking_lists(*names: str) -> dict[str, frozenset[str]]:
+    """`opt` of a route some of whose query parameters are lists: each value is given by itself, `?category=a&category=b`."""
+    return {"lists": frozenset(names)}
+
+
 def refuse_repeated(request: Request[Any, Any, Any]) -> None:
-    """No parameter of ours is a list: of two values, one program on the way would see the first, another the last.
+    """What is no list is given once: of two values, one program on the way would see the first, another the last.
 
     Raises:
         InvalidInput: a parameter is given more than once.
@@ -159,10 +164,11 @@ def refuse_repeated(request: Request[Any, Any, Any]) -> None:
     if b"&" not in request.scope["query_string"]:
         return
     names = request.query_params.dict()
+    lists = request.route_handler.opt.get("lists", frozenset())
     problems = [
         Problem(name[:NAME_MAXIMUM], "Give this parameter once.", "unique")
         for name, values in names.items()
-        if len(values) > 1
+        if len(values) > 1 and name not in lists
     ]
     if problems:
         raise InvalidInput("A parameter is given more than once.", problems=problems[:PROBLEMS_MAXIMUM])
