@@ -89,6 +89,8 @@ _STAFF: Final = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
 _SUPER_ADMIN: Final = frozenset({Role.SUPER_ADMIN})
 _CUSTOMER: Final = frozenset({Role.CUSTOMER})
 _SELLER: Final = frozenset({Role.SELLER})
+_INFLUENCER: Final = frozenset({Role.INFLUENCER})
+_SALON: Final = frozenset({Role.SALON})
 _SELLER_OR_STAFF: Final = _SELLER | _STAFF
 
 ANYBODY: Final = Access(door=Door.NONE)
@@ -157,6 +159,11 @@ ACCESS: Final[Table] = {
     ("POST", "/profile/me/picture"): signed_in(),
     ("GET", "/profile/{accountId}"): signed_in(),
     ("GET", "/media/{mediaId}"): ANYBODY,
+    # --- influencers and salons ---
+    ("POST", "/onboarding/influencer"): only(_INFLUENCER),
+    ("POST", "/onboarding/salon"): only(_SALON),
+    ("GET", "/discovery/influencers"): only(_SALON | _STAFF),
+    ("GET", "/discovery/salons"): only(_INFLUENCER | _STAFF),
     # --- programs ---
     ("POST", "/api-keys"): signed_in(),
     ("GET", "/api-keys"): signed_in(),

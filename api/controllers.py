@@ -8,6 +8,7 @@ from api.api_keys.controller import CONTROLLERS as API_KEYS
 from api.audit.controller import CONTROLLERS as AUDIT
 from api.carts.controller import CONTROLLERS as CARTS
 from api.categories.controller import CONTROLLERS as CATEGORIES
+from api.discovery.controller import CONTROLLERS as DISCOVERY
 from api.listings.controller import CONTROLLERS as LISTINGS
 from api.media.controller import CONTROLLERS as MEDIA
 from api.orders.controller import CONTROLLERS as ORDERS
@@ -22,6 +23,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     *AUDIT,
     *CARTS,
     *CATEGORIES,
+    *DISCOVERY,
     *LISTINGS,
     *MEDIA,
     *ORDERS,

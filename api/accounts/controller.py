@@ -10,6 +10,7 @@ from api.accounts.answers import AnyRequest, language_of, note, signed_in, told
 from api.accounts.current import current_account
 from api.accounts.export import ExportController
 from api.accounts.failures import breaking_as
+from api.accounts.onboarding import OnboardingController
 from api.accounts.passwords import PasswordsController
 from api.accounts.picture import PictureController
 from api.accounts.profiles import ProfilesController
@@ -163,6 +164,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ProfilesController,
     ExportController,
     PictureController,
+    OnboardingController,
     SessionsController,
     AdminAccountsController,
     AccountsOfOthersController,

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from api.accounts.answers import AnyRequest, language_of, note, told
 from api.accounts.current import Current, current_account
@@ -21,8 +22,9 @@ from api.requests import etag
 from api.submission import recorded, submit
 from application.accounts.commands import UpdateProfile
 from application.shared.caller import Caller
-from domain.accounts.account import AccountNotFound
+from domain.accounts.account import Account, AccountNotFound
 from domain.accounts.phone import normalise_phone
+from domain.accounts.presentation import InfluencerProfile, SalonProfile
 from projections.accounts.account_questions import Accounts
 
 KIND: Final = "account"
@@ -55,7 +57,11 @@ class ProfilesController(Controller):
         "/me",
         summary="Change my profile",
         responses=errors(
-            "ACCOUNT_PENDING", "ACCOUNT_REJECTED", "PROFILE_UPDATE_FAILED", PHONE_IS_ONLY_KEY=409
+            "ACCOUNT_PENDING",
+            "ACCOUNT_REJECTED",
+            "NOT_ONBOARDED",
+            "PROFILE_UPDATE_FAILED",
+            PHONE_IS_ONLY_KEY=409,
         ),
         exception_handlers=breaking_as("PROFILE_UPDATE_FAILED"),
     )
@@ -65,16 +71,21 @@ class ProfilesController(Controller):
         data: JSONBody[UpdateProfileRequest],
         caller: NamedDependency[Caller],
     ) -> Response[Envelope[OwnProfileView]]:
-        """Change name, picture or phone. What is left out stays; null takes picture or phone away.
+        """Change name, picture, phone, and how one is found as an influencer or a salon, all of it or nothing.
 
-        A phone that is given here is only where one can be called: who was able to sign in by another is not any more, until
-        the new one is verified.
+        What is left out stays; null takes picture, phone, bio, description or address away. A phone that is given here is only
+        where one can be called: who was able to sign in by another is not any more, until the new one is verified.
         """
         before = (await _own(request, caller)).account
         answer = await submit(
             request,
             UpdateProfile(
-                account_id=before.account_id, name=data.name, avatar_url=data.avatar_url, phone=data.phone
+                account_id=before.account_id,
+                name=data.name,
+                avatar_url=data.avatar_url,
+                phone=data.phone,
+                influencer=UNSET if data.influencer is UNSET else data.influencer.revision(),
+                salon=UNSET if data.salon is UNSET else data.salon.revision(),
             ),
             lambda _: None,
             kind=KIND,
@@ -82,12 +93,13 @@ class ProfilesController(Controller):
         )
         after = (await _own(request, caller)).account
         if recorded(answer):
-            changed = [
-                name
-                for name in ("name", "avatar_url", "phone")
-                if getattr(before, name) != getattr(after, name)
-            ]
-            note(request, "account_profile_changed", caller.actor_id, caller.role, fields=changed)
+            note(
+                request,
+                "account_profile_changed",
+                caller.actor_id,
+                caller.role,
+                fields=_changed(before, after),
+            )
         # What is kept for an equal request holds no personal data, so the profile is shown as it stands.
         return Response(
             envelope(OwnProfileView.of(after), meta=_meta_of(answer)), headers=dict(answer.headers)
@@ -150,6 +162,21 @@ class ProfilesController(Controller):
         if profile is None:
             raise AccountNotFound(f"No account {account_id}.")
         return envelope(PublicProfileView.of(profile))
+
+
+def _changed(before: Account, after: Account) -> list[str]:
+    """The names of the fields that are not as they were (requirements LOG-04)."""
+    pairs: list[tuple[str, Any, Any, tuple[str, ...]]] = [
+        ("", before, after, ("name", "avatar_url", "phone")),
+        ("influencer.", before.influencer, after.influencer, InfluencerProfile.__struct_fields__),
+        ("salon.", before.salon, after.salon, SalonProfile.__struct_fields__),
+    ]
+    return [
+        within + name
+        for within, one, other, names in pairs
+        for name in names
+        if getattr(one, name, None) != getattr(other, name, None)
+    ]
 
 
 async def _own(request: AnyRequest, caller: Caller) -> Current:

@@ -10,6 +10,15 @@ from domain.accounts.account import REASON_CHARACTERS_MAXIMUM
 from domain.accounts.email import EMAIL_CHARACTERS_MAXIMUM, EMAIL_CHARACTERS_MINIMUM
 from domain.accounts.name import NAME_CHARACTERS_MAXIMUM, NAME_CHARACTERS_MINIMUM
 from domain.accounts.password import PASSWORD_CHARACTERS_MAXIMUM, PASSWORD_CHARACTERS_MINIMUM
+from domain.accounts.presentation import (
+    ADDRESS_CHARACTERS_MAXIMUM,
+    CATEGORIES_MAXIMUM,
+    CATEGORY_CHARACTERS_MAXIMUM,
+    PROSE_CHARACTERS_MAXIMUM,
+    REGION_CHARACTERS_MAXIMUM,
+    InfluencerRevision,
+    SalonRevision,
+)
 from domain.accounts.profile import URL_CHARACTERS_MAXIMUM
 from domain.accounts.roles import Role
 from infrastructure.security.tokens import TOKEN_CHARACTERS_MAXIMUM
@@ -46,11 +55,32 @@ _AVATAR: Final = {
     "examples": ["https://example.uz/zebo.png"],
 }
 
+_PROSE: Final = {"maxLength": PROSE_CHARACTERS_MAXIMUM, "description": "May have several lines."}
+_REGION: Final = {
+    "minLength": 1,
+    "maxLength": REGION_CHARACTERS_MAXIMUM,
+    "pattern": r"\S",
+    "examples": ["Toshkent"],
+}
+_ADDRESS: Final = {"maxLength": ADDRESS_CHARACTERS_MAXIMUM, "description": "In one line."}
+_CATEGORIES: Final = {
+    "minItems": 1,
+    "maxItems": CATEGORIES_MAXIMUM,
+    "uniqueItems": True,
+    "description": "Each once, whatever its case.",
+    "examples": [["nails", "make-up"]],
+    "items": {"minLength": 1, "maxLength": CATEGORY_CHARACTERS_MAXIMUM, "pattern": r"\S"},
+}
+
 _CODE: Final = {"pattern": "^[0-9]{6}$", "examples": ["481516"]}
 
 MailedToken = Annotated[
     str, Meta(max_length=1000, description="From the link that was mailed, or from `verify-forgot-otp`")
 ]
+
+
+def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"anyOf": [{"type": "string", **schema}, {"type": "null"}]}
 
 
 class _Discreet(RequestBody, frozen=True, kw_only=True):
@@ -218,8 +248,111 @@ class ResetPasswordRequest(_Discreet, frozen=True, kw_only=True):
 # --- profile and administration -------------------------------------------------------------------------------
 
 
+_Prose = Annotated[str, Meta(max_length=4 * PROSE_CHARACTERS_MAXIMUM)]
+_Categories = Annotated[tuple[_Text, ...], Meta(max_length=10 * CATEGORIES_MAXIMUM)]
+
+
+class InfluencerOnboardingRequest(_Discreet, frozen=True, kw_only=True):
+    """How an influencer wants to be found. A phone is only for those who administer the marketplace to call."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "displayName": _NAME,
+            "bio": _or_null(_PROSE),
+            "categories": _CATEGORIES,
+            "region": _REGION,
+            "phone": _or_null(_PHONE),
+        }
+    }
+
+    display_name: _Text
+    categories: _Categories
+    region: _Text
+    bio: _Prose | None = None
+    phone: _Text | None = None
+
+
+class SalonOnboardingRequest(_Discreet, frozen=True, kw_only=True):
+    """How a salon wants to be found. A phone is only for those who administer the marketplace to call."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "businessName": _NAME,
+            "description": _or_null(_PROSE),
+            "categories": _CATEGORIES,
+            "region": _REGION,
+            "address": _or_null(_ADDRESS),
+            "phone": _or_null(_PHONE),
+        }
+    }
+
+    business_name: _Text
+    categories: _Categories
+    region: _Text
+    description: _Prose | None = None
+    address: _Text | None = None
+    phone: _Text | None = None
+
+
+class InfluencerProfileRequest(_Discreet, frozen=True, kw_only=True):
+    """What is new about an influencer; what is left out stays, and null takes the bio away."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "displayName": _NAME,
+            "bio": _or_null(_PROSE),
+            "categories": _CATEGORIES,
+            "region": _REGION,
+        }
+    }
+
+    display_name: _Text | UnsetType = UNSET
+    bio: _Prose | UnsetType | None = UNSET
+    categories: _Categories | UnsetType = UNSET
+    region: _Text | UnsetType = UNSET
+
+    def revision(self) -> InfluencerRevision:
+        """As the domain takes it."""
+        return InfluencerRevision(
+            display_name=self.display_name, bio=self.bio, categories=self.categories, region=self.region
+        )
+
+
+class SalonProfileRequest(_Discreet, frozen=True, kw_only=True):
+    """What is new about a salon; what is left out stays, and null takes description or address away."""
+
+    json_schema: ClassVar[Mapping[str, Any]] = {
+        "properties": {
+            "businessName": _NAME,
+            "description": _or_null(_PROSE),
+            "categories": _CATEGORIES,
+            "region": _REGION,
+            "address": _or_null(_ADDRESS),
+        }
+    }
+
+    business_name: _Text | UnsetType = UNSET
+    description: _Prose | UnsetType | None = UNSET
+    categories: _Categories | UnsetType = UNSET
+    region: _Text | UnsetType = UNSET
+    address: _Text | UnsetType | None = UNSET
+
+    def revision(self) -> SalonRevision:
+        """As the domain takes it."""
+        return SalonRevision(
+            business_name=self.business_name,
+            description=self.description,
+            categories=self.categories,
+            region=self.region,
+            address=self.address,
+        )
+
+
 class UpdateProfileRequest(_Discreet, frozen=True, kw_only=True):
-    """What is new about oneself; what is left out stays, and null takes picture or phone away."""
+    """What is new about oneself; what is left out stays, and null takes picture or phone away.
+
+    `influencer` and `salon` are for those who are one, once they have been onboarded.
+    """
 
     json_schema: ClassVar[Mapping[str, Any]] = {
         "properties": {
@@ -232,6 +365,8 @@ class UpdateProfileRequest(_Discreet, frozen=True, kw_only=True):
     name: _Text | UnsetType = UNSET
     avatar_url: Annotated[str, Meta(max_length=4000)] | UnsetType | None = UNSET
     phone: _Text | UnsetType | None = UNSET
+    influencer: InfluencerProfileRequest | UnsetType = UNSET
+    salon: SalonProfileRequest | UnsetType = UNSET
 
 
 class RejectSellerRequest(RequestBody, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from api.envelope import ResponseBody, Timestamp, timestamp
 from application.accounts.results import AccountOutcome, Registered, ResetTicket, SellerDecision, SignedIn
 from domain.accounts.account import Account
+from domain.accounts.presentation import InfluencerProfile, SalonProfile
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from projections.accounts import account_questions as directory
 
@@ -157,6 +158,66 @@ class ResetTicketView(ResponseBody, frozen=True, kw_only=True):
         return cls(reset_token=ticket.token, expires_at=timestamp(ticket.expires_at))
 
 
+class InfluencerView(ResponseBody, frozen=True, kw_only=True):
+    """How an influencer wants to be found."""
+
+    display_name: str
+    bio: str | None
+    categories: tuple[str, ...]
+    region: str
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return "InfluencerView(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return []
+
+    @classmethod
+    def of(cls, profile: InfluencerProfile | None) -> "InfluencerView | None":
+        """Show a profile, if there is one."""
+        if profile is None:
+            return None
+        return cls(
+            display_name=profile.display_name,
+            bio=profile.bio,
+            categories=profile.categories,
+            region=profile.region,
+        )
+
+
+class SalonView(ResponseBody, frozen=True, kw_only=True):
+    """How a salon wants to be found."""
+
+    business_name: str
+    description: str | None
+    categories: tuple[str, ...]
+    region: str
+    address: str | None
+
+    def __repr__(self) -> str:
+        """Without personal data."""
+        return "SalonView(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """As `repr`, for tracebacks that show the values of variables."""
+        return []
+
+    @classmethod
+    def of(cls, profile: SalonProfile | None) -> "SalonView | None":
+        """Show a profile, if there is one."""
+        if profile is None:
+            return None
+        return cls(
+            business_name=profile.business_name,
+            description=profile.description,
+            categories=profile.categories,
+            region=profile.region,
+            address=profile.address,
+        )
+
+
 class OwnProfileView(ResponseBody, frozen=True, kw_only=True):
     """An account with all that its owner says of themselves, and what of it they have proved."""
 
@@ -170,6 +231,8 @@ class OwnProfileView(ResponseBody, frozen=True, kw_only=True):
     role: Role
     status: AccountStatus
     kind: AccountKind
+    influencer: Annotated[InfluencerView | None, msgspec.Meta(description="Null until onboarded as one")]
+    salon: Annotated[SalonView | None, msgspec.Meta(description="Null until onboarded as one")]
 
     def __repr__(self) -> str:
         """Without personal data."""
@@ -193,6 +256,8 @@ class OwnProfileView(ResponseBody, frozen=True, kw_only=True):
             role=account.role,
             status=account.status,
             kind=account.kind,
+            influencer=InfluencerView.of(account.influencer),
+            salon=SalonView.of(account.salon),
         )
 
 
@@ -238,6 +303,10 @@ class PublicProfileView(ResponseBody, frozen=True, kw_only=True):
     business_name: str | None
     avatar_url: str | None
     registered_at: Timestamp
+    influencer: Annotated[
+        InfluencerView | None, msgspec.Meta(description="Null unless they are one, and onboarded")
+    ]
+    salon: Annotated[SalonView | None, msgspec.Meta(description="Null unless they are one, and onboarded")]
 
     @classmethod
     def of(cls, profile: directory.PublicProfile) -> "PublicProfileView":
@@ -249,6 +318,8 @@ class PublicProfileView(ResponseBody, frozen=True, kw_only=True):
             business_name=profile.business_name,
             avatar_url=profile.avatar_url,
             registered_at=timestamp(profile.registered_at),
+            influencer=InfluencerView.of(profile.influencer),
+            salon=SalonView.of(profile.salon),
         )
 
 
@@ -273,6 +344,8 @@ class AccountView(ResponseBody, frozen=True, kw_only=True):
     suspended_by: UUID | None
     suspension_reason: str | None
     deleted_at: Timestamp | None
+    influencer: InfluencerView | None
+    salon: SalonView | None
 
     @classmethod
     def of(cls, account: directory.AccountView) -> "AccountView":
@@ -296,6 +369,8 @@ class AccountView(ResponseBody, frozen=True, kw_only=True):
             suspended_by=account.suspended_by,
             suspension_reason=account.suspension_reason,
             deleted_at=_moment(account.deleted_at),
+            influencer=InfluencerView.of(account.influencer),
+            salon=SalonView.of(account.salon),
         )
 
 

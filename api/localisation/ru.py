@@ -107,6 +107,7 @@ RUSSIAN: Final = Catalogue(
         "REVIEW_EXISTS": "Вы уже оставили отзыв.",
         "CONNECTION_EXISTS": "Связь уже установлена.",
         "ALREADY_ONBOARDED": "Первоначальная настройка уже завершена.",
+        "NOT_ONBOARDED": "Сначала завершите первоначальную настройку.",
         "INSUFFICIENT_CREDITS": "Недостаточно кредитов.",
         "ACTIVATION_LIMIT_REACHED": "Достигнут предел числа активаций.",
         "LICENCE_NOT_ACTIVE": "Лицензия неактивна.",

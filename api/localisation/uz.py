@@ -107,6 +107,7 @@ UZBEK: Final = Catalogue(
         "REVIEW_EXISTS": "Siz allaqachon sharh qoldirgansiz.",
         "CONNECTION_EXISTS": "Aloqa allaqachon oʻrnatilgan.",
         "ALREADY_ONBOARDED": "Dastlabki sozlash allaqachon yakunlangan.",
+        "NOT_ONBOARDED": "Avval dastlabki sozlashni yakunlang.",
         "INSUFFICIENT_CREDITS": "Kreditlar yetarli emas.",
         "ACTIVATION_LIMIT_REACHED": "Faollashtirishlar soni chegarasiga yetdi.",
         "LICENCE_NOT_ACTIVE": "Litsenziya faol emas.",

@@ -13,6 +13,7 @@ from api.assembly import AppServices
 from application.payouts.commands import AccrueEarnings
 from application.shared.caller import SYSTEM
 from tests.api.accounts.mailbox import Mailbox, a_phone, an_address
+from tests.api.accounts.onboarded import influencer, salon
 from tests.api.asking import NOBODY, after, data_of, refusal
 from tests.api.conftest import PASSWORD, Person, Settle, SignUp, log_in
 from tests.api.orders.trade import place, play, put_on_sale, wish
@@ -117,6 +118,7 @@ async def test_a_whole_purchase_answers_as_documented(
     await _look_at_the_house(client, admin, settle)
     await _come_and_go(client, mailbox)
     await _prove_who_one_is(client, mailbox)
+    await _find_each_other(client, mailbox, settle)
     await _decide_on_sellers(client, admin, settle)
     shelf = await _put_goods_on_the_shelf(client, admin, seller, settle)
     paid = await _buy_from_the_cart(client, buyer, shelf, settle)
@@ -220,6 +222,17 @@ async def _come_and_go(client: httpx.AsyncClient, mailbox: Mailbox) -> None:
     signed_in = data_of(await client.post("/auth/login", json={"email": email, "password": PASSWORD}))
     again = {"refreshToken": signed_in["refreshToken"]}
     data_of(await client.post("/auth/refresh", json=again))
+
+
+async def _find_each_other(client: httpx.AsyncClient, mailbox: Mailbox, settle: Settle) -> None:
+    zebo, lola = await influencer(client, mailbox), await salon(client, mailbox)
+    revised = {"influencer": {"bio": None, "categories": ["nails"]}}
+    data_of(await client.put("/profile/me", json=revised, headers=zebo.headers))
+    await settle()
+    assert data_of(await client.get(f"/profile/{zebo.account_id}", headers=lola.headers))["influencer"]
+    query = "?search=zeb&categories=nails&categories=hair&region=toshkent"
+    assert data_of(await client.get(f"/discovery/influencers{query}", headers=lola.headers))
+    assert data_of(await client.get("/discovery/salons", headers=zebo.headers))
 
 
 async def _prove_who_one_is(client: httpx.AsyncClient, mailbox: Mailbox) -> None:

@@ -222,7 +222,9 @@ class TestProfiles:
 
         profile = data_of(await client.get(f"/profile/{anvar.account_id}", headers=zebo.headers))
 
-        assert set(profile) == {"id", "name", "role", "businessName", "avatarUrl", "registeredAt"}
+        assert set(profile) == {
+            "id", "name", "role", "businessName", "avatarUrl", "registeredAt", "influencer", "salon",
+        }  # fmt: skip
         assert (profile["id"], profile["name"]) == (str(anvar.account_id), "Anvar")
 
     async def test_strangers_see_nothing(self, client: httpx.AsyncClient) -> None:

@@ -40,6 +40,8 @@ class TestMyProfile:
             "role": "customer",
             "status": "approved",
             "kind": "customer",
+            "influencer": None,
+            "salon": None,
         }
 
     async def test_is_nobody_elses(self, client: httpx.AsyncClient) -> None:

@@ -53,11 +53,20 @@ async def test_secrets_of_a_whole_life_are_in_no_line_of_the_log_and_in_no_fact(
     bearer = {"Authorization": f"Bearer {pair['accessToken']}"}
     secrets += [code, *_tokens(first), *_tokens(pair)]
 
-    # It changes its password and its name, and gives a phone.
+    # It changes its password, its name and its picture.
     change = {"currentPassword": PASSWORD, "newPassword": NEW}
     data_of(await client.post("/auth/change-password", json=change, headers=bearer))
     profile = {"name": "Dilnoza Karimova", "avatarUrl": "https://example.uz/karimova.png"}
     data_of(await client.put("/profile/me", json=profile, headers=bearer))
+
+    # It is onboarded, and says something else of itself soon.
+    shown = {"businessName": "Chez Dilnoza", "categories": ["bridal braids"], "region": "Chilonzor"}
+    shown |= {"description": "Run by Karimova.", "address": "Gulobod 17"}
+    data_of(await client.post("/onboarding/salon", json=shown, headers=bearer))
+    revised = {"salon": {"businessName": "Dilnoza's", "address": None}}
+    data_of(await client.put("/profile/me", json=revised, headers=bearer))
+
+    # It gives a phone.
     data_of(await client.post("/profile/me/phone/send-code", json={"phone": phone}, headers=bearer))
     code = await mailbox.code_on(phone)
     body = {"phone": phone, "otp": code}
@@ -91,6 +100,8 @@ async def test_secrets_of_a_whole_life_are_in_no_line_of_the_log_and_in_no_fact(
         "account_logged_in",
         "account_password_changed",
         "account_profile_changed",
+        "account_onboarded",
+        "account_profile_changed",
         "account_phone_verified",
         "account_password_reset",
         "account_password_reset",
@@ -100,15 +111,16 @@ async def test_secrets_of_a_whole_life_are_in_no_line_of_the_log_and_in_no_fact(
     assert {(line["account_id"], line["role"], line["client_address"]) for line in told} == {
         (salon["userId"], "salon", "127.0.0.1")
     }
-    (changed,) = [line for line in told if line["event"] == "account_profile_changed"]
-    assert changed["fields"] == ["name", "avatar_url"]
+    changed = [line["fields"] for line in told if line["event"] == "account_profile_changed"]
+    assert changed == [["name", "avatar_url"], ["salon.business_name", "salon.address"]]
     written = {"log": logged.getvalue(), "database": await everything_in(database_url)}
     assert "PasswordResetPermitted" in written["database"]
     assert "mail_sent" in written["log"]
+    said = ("Chez", "Dilnoza's", "bridal", "Chilonzor", "Gulobod")
     found = {
         (place, secret)
         for place, text in written.items()
-        for secret in (*secrets, email, phone[1:], "Karimova", "karimova")
+        for secret in (*secrets, email, phone[1:], "Karimova", "karimova", *said)
         # A digest or an id may hold any six digits; a code stands by itself.
         if re.search(rf"(?<![0-9a-fA-F.]){re.escape(secret)}(?![0-9a-fA-F])", text)
     }

@@ -61,6 +61,7 @@ def _wrong(operation: str, *rules: tuple[str, str]) -> Refusal:
 
 COMMAND: Final = "(POST|PUT|PATCH|DELETE) .*"
 AMOUNT: Final = r"(.*\.)?(amount|minPrice|maxPrice)"
+SHOWN: Final = r"((influencer|salon)\.)?"
 PRICE: Final = r"price|comparePrice|costPrice|creditAmount"
 
 RIGHT: Final = (
@@ -101,9 +102,16 @@ RIGHT: Final = (
         ("name|businessName", "name"),
         ("email", "email"),
     ),
+    _wrong("POST /api-keys", ("name", "characters")),
     Refusal("POST /profile/me/picture", "INVALID_FILE_TYPE|FILE_EXTENSION_MISMATCH"),
     _wrong("POST /profile/me/picture", ("profilePic", "type"), ("", "format")),
     _wrong("PUT /profile/me", ("name", "name"), ("avatarUrl", "format")),
+    _wrong(
+        "PUT /profile/me|POST /onboarding/(influencer|salon)",
+        (rf"{SHOWN}(displayName|businessName)", "name"),
+        (rf"{SHOWN}(bio|description|region|address|categories\.[0-9]+)", "characters|length|max_length"),
+        (rf"{SHOWN}categories\.[0-9]+", "unique"),
+    ),
     _wrong("POST /auth/.*", ("email", "email")),
     _wrong("(POST|PATCH) /orders/{orderId}/(ship|tracking)", ("trackingNumber", "format")),
     _wrong("(POST|PUT) /listings.*", (r"dimensions\.(length|width|height)", "range")),

@@ -17,7 +17,7 @@ Special = dict[str, dict[str, list[str]]]
 async def for_strangers(shop: Shop, mailbox: Mailbox) -> Special:
     """How to prove an address or a phone, and how to go on."""
     codes, links, resets, tickets, phones, sessions = await asyncio.gather(
-        _each(lambda: _salon(shop, mailbox)),
+        _each(lambda: _code(shop, mailbox)),
         _each(lambda: _link(shop, mailbox)),
         _each(lambda: _reset(shop, mailbox)),
         _each(lambda: _ticket(shop, mailbox)),
@@ -43,6 +43,13 @@ async def for_owner(shop: Shop, mailbox: Mailbox, owner: Person) -> Special:
     }
 
 
+async def signed_up(shop: Shop, mailbox: Mailbox, kind: str) -> Person:
+    """An influencer or a salon who has verified the address, and is signed in."""
+    shown = await _code(shop, mailbox, kind)
+    _ = (await shop.post("/auth/verify-otp", shown)).data
+    return await shop.sign_in(shown["email"])
+
+
 async def _each(make: Callable[[], Awaitable[dict[str, str]]]) -> list[dict[str, str]]:
     return await asyncio.gather(*(make() for _ in range(COUNT)))
 
@@ -56,10 +63,10 @@ def _turned(found: list[dict[str, str]]) -> dict[str, list[str]]:
     return {name: [each[name] for each in found] for name in found[0]}
 
 
-async def _salon(shop: Shop, mailbox: Mailbox) -> dict[str, str]:
+async def _code(shop: Shop, mailbox: Mailbox, kind: str = "salon") -> dict[str, str]:
     address = shop.address(uuid4().hex[:10])
-    body = {"name": "Salon", "email": address, "password": PASSWORD, "termsAccepted": True}
-    _ = (await shop.post("/auth/signup/salon", body)).data
+    body = {"name": kind.title(), "email": address, "password": PASSWORD, "termsAccepted": True}
+    _ = (await shop.post(f"/auth/signup/{kind}", body)).data
     return {"email": address, "otp": await mailbox.code_for(address)}
 
 

@@ -10,7 +10,7 @@ import msgspec
 from infrastructure.embedded.services import ServiceUrls
 from infrastructure.one_time_codes import SMS_FOLDER
 from tests.api.accounts.mailbox import Mailbox
-from tests.api.fuzzing.proofs import for_owner, for_strangers
+from tests.api.fuzzing.proofs import for_owner, for_strangers, signed_up
 from tests.journeys.shop import PASSWORD, Person, Shop, wish
 from tests.support.pictures import picture
 from tests.support.running import ADMIN_EMAIL, ADMIN_PASSWORD, environment_of
@@ -82,6 +82,11 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
     goods = Goods(shop, shelf[0], seller)
     portrait = await _portrait(shop)
 
+    influencer, salon, zebo, lola = await asyncio.gather(
+        *(signed_up(shop, mailbox, kind) for kind in ("influencer", "salon", "influencer", "salon"))
+    )
+    await _onboard(shop, zebo, lola)
+
     public = {
         "listingId": [*shelf],
         "category": [category, "tea"],
@@ -91,7 +96,7 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
         "slug": ["teapot-1", "teapot-2"],
         "currency": ["usd"],
         "paymentMethod": ["sandbox"],
-        "search": ["teapot"],
+        "search": ["teapot", "zebo"],
         "q": ["teapot", "taepot"],
     }
     placed = await goods.placed(buyer, 2)
@@ -143,6 +148,9 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
                     **_each("sessionId", await _elsewhere(shop, seller), "DELETE /auth/sessions/{sessionId}"),
                 },
             ),
+            # They are not onboarded yet: that succeeds once.
+            "influencer": _newcomer("influencer", influencer, own),
+            "salon": _newcomer("salon", salon, own),
             "admin": Caller(
                 name="admin",
                 role="super_admin",
@@ -263,6 +271,20 @@ class Goods:
 
     async def _call_off(self, order: dict[str, Any], buyer: Person) -> None:
         _ = (await self._shop.post(f"/payments/{order['paymentId']}/cancel", None, buyer)).data
+
+
+def _newcomer(role: str, person: Person, things: dict[str, list[str]]) -> Caller:
+    return Caller(
+        name=role, role=role, email=person.email, password=PASSWORD, token=person.token, things=things
+    )
+
+
+async def _onboard(shop: Shop, zebo: Person, lola: Person) -> None:
+    """Somebody of each kind to be found."""
+    shown = {"displayName": "Zebo", "categories": ["nails"], "region": "Toshkent"}
+    _ = (await shop.post("/onboarding/influencer", shown, zebo)).data
+    shown = {"businessName": "Zebo & Lola", "categories": ["hair"], "region": "Toshkent"}
+    _ = (await shop.post("/onboarding/salon", shown, lola)).data
 
 
 async def _draft(shop: Shop, seller: Person, number: int) -> str:

@@ -1,0 +1,1 @@
+"""Routes by which influencers and salons find each other."""
