@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.api.accounts.mailbox import Mailbox
 from tests.journeys.outages import Marketplace
 from tests.journeys.secrecy import Secrets, keys, streams, tables
 from tests.journeys.shop import PASSWORD, Person, Shop, until, wish
@@ -30,9 +31,33 @@ READ_MODELS: Final = (
     "seller_orders",
 )
 
+DISCOVERY: Final = ("discovery_standing", "discovery_influencers", "discovery_salons")
+"""The tables of the read model `discovery`."""
+
+SHOWN: Final = {
+    "displayName": "Mohira Unmistakable",
+    "bio": "Unmistakable me,\nMohira Unmistakable.",
+    "categories": ["unmistakable nails"],
+    "region": "Unmistakable quarter",
+    "phone": "+998905554455",
+}
+SHOWN_LATER: Final = {
+    "businessName": "Salon Unmistakable",
+    "description": "Where Mohira works.",
+    "categories": ["unmistakable hair"],
+    "region": "Another unmistakable quarter",
+    "address": "Unmistakable street 7",
+}
+BIO_LATER: Final = "Mohira, once more."
+
 
 class Erased:
     """Who was erased, and what they had."""
+
+    found: Person
+    """Somebody else: an influencer, later a salon."""
+
+    exported_by_found: dict[str, Any]
 
     def __init__(self, person: Person, order: dict[str, Any], key: str, exported: dict[str, Any]) -> None:
         self.person = person
@@ -61,11 +86,34 @@ async def somebody_with_a_life(shop: Shop, seller: Person) -> Erased:
     return Erased(person, order, key, exported)
 
 
+async def somebody_who_was_found(market: Marketplace) -> tuple[Person, dict[str, Any]]:
+    """An influencer who became a salon, with all that they said of themselves; and what they took along."""
+    shop, address = market.shop, market.shop.address("mohira")
+    body = {"email": address, "password": PASSWORD, "name": "Mohira", "termsAccepted": True}
+    _ = (await shop.post("/auth/signup/influencer", body)).data
+    assert market.servers.urls.mail_folder is not None
+    code = await Mailbox(market.servers.urls.mail_folder, market.folder).code_for(address)
+    await shop.post("/auth/verify-otp", {"email": address, "otp": code})
+    person = await shop.sign_in(address)
+    _ = (await shop.post("/onboarding/influencer", SHOWN, person, key="her-onboarding")).data
+    revised = {"influencer": {"bio": BIO_LATER}}
+    _ = (await shop.tell("PUT", "/profile/me", revised, person, key="her-revision")).data
+    await shop.caught_up()
+    admin, role = await shop.admin(), f"/admin/accounts/{person.account_id}/role"
+    assert [each["bio"] for each in (await shop.get("/discovery/influencers", admin)).data] == [BIO_LATER]
+    _ = (await shop.tell("PATCH", role, {"role": "salon"}, admin)).data
+    person = await shop.sign_in(address)
+    _ = (await shop.post("/onboarding/salon", SHOWN_LATER, person)).data
+    await shop.caught_up()
+    assert len((await shop.get("/discovery/salons?search=unmistakable", admin)).data) == 1
+    return person, (await shop.get("/profile/me/export", person)).data
+
+
 async def rows_of(market: Marketplace) -> dict[str, list[str]]:
     """What every read model of people and their trade shows."""
     found = {}
     async with await psycopg.AsyncConnection.connect(market.daftar.environment["DATABASE_URL"]) as connection:
-        for name in READ_MODELS:
+        for name in (*READ_MODELS, *DISCOVERY):
             rows = await connection.execute(
                 sql.SQL("SELECT row_to_json(t)::text FROM {} AS t").format(sql.Identifier(name))
             )
@@ -73,16 +121,26 @@ async def rows_of(market: Marketplace) -> dict[str, list[str]]:
     return found
 
 
+def said_of_themselves() -> list[str]:
+    """Every text of the profiles, each line by itself."""
+    texts = [BIO_LATER]
+    for value in (*SHOWN.values(), *SHOWN_LATER.values()):
+        texts += str(value).splitlines() if isinstance(value, str) else value
+    return texts
+
+
 @pytest.fixture(scope="module")
 async def erased(market: Marketplace) -> Erased:
     """The whole story, up to its end."""
     shop = market.shop
     gone = await somebody_with_a_life(shop, await shop.seller("anvar"))
+    gone.found, gone.exported_by_found = await somebody_who_was_found(market)
     # Every screen shows her before there is anything to forget.
     await shop.caught_up()
     admin = await shop.admin()
-    answer = await shop.tell("DELETE", f"/admin/accounts/{gone.person.account_id}", None, admin)
-    assert answer.data["status"] == "deleted"
+    for person in (gone.person, gone.found):
+        answer = await shop.tell("DELETE", f"/admin/accounts/{person.account_id}", None, admin)
+        assert answer.data["status"] == "deleted"
     await shop.caught_up()
     return gone
 
@@ -111,7 +169,7 @@ async def test_her_tokens_and_keys_open_nothing(market: Marketplace, erased: Era
 
 async def test_nothing_of_her_is_left_in_any_table_stream_or_key(market: Marketplace, erased: Erased) -> None:
     secrets = Secrets()
-    for text in (NAME, PHONE, STREET, NOTE, erased.person.email):
+    for text in (NAME, PHONE, STREET, NOTE, erased.person.email, *said_of_themselves(), erased.found.email):
         secrets.keep(text, text)
     # What anybody can guess a digest of is another matter, see ADR 0004; here it is about what can be read.
     places = [place async for place in tables(market)]
@@ -136,6 +194,21 @@ async def test_history_shows_that_somebody_was_there_and_not_who(market: Marketp
     assert NAME not in then
 
 
+async def test_of_who_was_found_history_shows_nothing_that_they_said(
+    market: Marketplace, erased: Erased
+) -> None:
+    profile = erased.exported_by_found["profile"]
+    assert profile["influencer"]["bio"] == BIO_LATER
+    assert profile["salon"] == SHOWN_LATER
+    stream = f"account/{erased.found.account_id}"
+    # The last facts, and the state, as of the moment before they were forgotten, too.
+    for moment in ([], ["--at", "version:8"], ["--with-personal"]):
+        code, history = await market.daftar.daftar("replay", stream, *moment)
+        assert code == 0, history
+        assert "InfluencerOnboardingCompleted" in history
+        assert [text for text in said_of_themselves() if text in history] == []
+
+
 async def test_the_order_and_its_money_are_still_there(market: Marketplace, erased: Erased) -> None:
     shop = market.shop
     admin = await shop.admin()
@@ -149,7 +222,7 @@ async def test_the_order_and_its_money_are_still_there(market: Marketplace, eras
 async def test_a_rebuild_shows_the_same(market: Marketplace, erased: Erased) -> None:
     await market.shop.caught_up()
     before = await rows_of(market)
-    code, output = await market.daftar.daftar("rebuild", *READ_MODELS)
+    code, output = await market.daftar.daftar("rebuild", *READ_MODELS, "discovery")
     assert code == 0, output
     assert await rows_of(market) == before
     assert re.search(erased.person.account_id, "".join(before["account_directory"]))
