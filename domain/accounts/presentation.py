@@ -168,6 +168,11 @@ def revised_salon(profile: SalonProfile, revision: SalonRevision, fields: Fields
     )
 
 
+def folded_category(text: str) -> str:
+    """As categories are compared: folding twice is folding once."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
 def clean_categories(categories: tuple[str, ...], field: str) -> tuple[str, ...]:
     """Categories as they are kept and compared: folded (Unicode NFKC, case), trimmed, in the order given.
 
@@ -181,8 +186,7 @@ def clean_categories(categories: tuple[str, ...], field: str) -> tuple[str, ...]
     cleaned: list[str] = []
     for number, category in enumerate(categories):
         place = f"{field}.{number}"
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", category).casefold())
-        cleaned.append(_clean_line(folded, place, CATEGORY_CHARACTERS_MAXIMUM))
+        cleaned.append(_clean_line(folded_category(category), place, CATEGORY_CHARACTERS_MAXIMUM))
         if cleaned[-1] in cleaned[:-1]:
             raise _invalid(place, "Each category is there once.", "unique")
     return tuple(cleaned)

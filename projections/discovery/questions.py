@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from projections.accounts.account_directory import fold
+from domain.accounts.name import is_printable
+from domain.accounts.presentation import folded_category
 from projections.discovery.discovery import region_key
 from projections.listings.words import QUERY_CHARACTERS_MAXIMUM, query_words
 from projections.shared.paging import Filter, NewestFirst, Slice, SliceRequest
@@ -76,8 +77,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 wanted.add("words @@ %(beginnings)s::tsquery", beginnings=beginnings)
             else:
                 wanted.add("false")  # Signs alone are in no name.
-        categories = [folded for each in self.categories if (folded := fold(each).strip())]
+        categories = [folded for each in self.categories if (folded := folded_category(each))]
         if categories:
+            # What nobody can have as a category the database may not even take as a text.
+            categories = [each for each in categories if is_printable(each)]
             wanted.add("categories && %(categories)s::text[]", categories=categories)
         if self.region is not None and (region := region_key(self.region)):
             wanted.add("region_key = %(region)s", region=region)

@@ -4,6 +4,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.accounts.account import AccountIsSuspended, EmailNotVerified, evolve
 from domain.accounts.events import (
@@ -27,14 +29,15 @@ from domain.accounts.presentation import (
     PresentationInvalid,
     SalonProfile,
     SalonRevision,
+    clean_categories,
 )
 from domain.accounts.profile import NotOnboarded, PhoneIsOnlyKey, update_profile
 from domain.accounts.roles import AccountKind, AccountStatus, MailedProof, RegistrationChannel, Role
 from domain.shared.errors import InvalidInput, NotPermitted
 from tests.domain.accounts.makers import ADMIN, registered
-from tests.support.given import given
+from tests.support.given import given as given_facts
 
-given_account = partial(given, evolve)
+given_account = partial(given_facts, evolve)
 PHONE, NEW_PHONE = "+998901234567", "+998907654321"
 
 influencer = registered(kind=AccountKind.INFLUENCER, role=Role.INFLUENCER)
@@ -147,7 +150,7 @@ class TestThePhone:
 
 class TestWhatCanBeShown:
     @pytest.mark.parametrize(
-        ("given", "problems"),
+        ("said", "problems"),
         [
             ({"display_name": "Z"}, {"displayName": "name"}),
             ({"bio": "x" * 2001}, {"bio": "max_length"}),
@@ -167,13 +170,13 @@ class TestWhatCanBeShown:
         ],
     )
     def test_of_an_influencer_is_refused_field_by_field(
-        self, given: dict[str, Any], problems: dict[str, str]
+        self, said: dict[str, Any], problems: dict[str, str]
     ) -> None:
-        asked = given_account(influencer, verified).when(onboard_influencer, **ZEBO | given)
+        asked = given_account(influencer, verified).when(onboard_influencer, **ZEBO | said)
         assert wrong(asked.refused(PresentationInvalid)) == problems
 
     @pytest.mark.parametrize(
-        ("given", "problems"),
+        ("said", "problems"),
         [
             ({"business_name": "!!"}, {"businessName": "name"}),
             ({"description": "x" * 2001}, {"description": "max_length"}),
@@ -182,9 +185,9 @@ class TestWhatCanBeShown:
         ],
     )
     def test_of_a_salon_is_refused_field_by_field(
-        self, given: dict[str, Any], problems: dict[str, str]
+        self, said: dict[str, Any], problems: dict[str, str]
     ) -> None:
-        asked = given_account(salon, verified).when(onboard_salon, **LOLA | given)
+        asked = given_account(salon, verified).when(onboard_salon, **LOLA | said)
         assert wrong(asked.refused(PresentationInvalid)) == problems
 
     def test_all_that_is_wrong_is_told_at_once_and_no_value_is_repeated(self) -> None:
@@ -214,6 +217,14 @@ class TestWhatCanBeShown:
                 "region": " Toshkent ",
             },
         ).then(zebo_onboarded)
+
+    @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3))
+    def test_a_category_that_was_cleaned_is_clean(self, categories: list[str]) -> None:
+        try:
+            cleaned = clean_categories(tuple(categories), "categories")
+        except PresentationInvalid:
+            return
+        assert clean_categories(cleaned, "categories") == cleaned
 
     def test_the_longest_of_everything_is_shown(self) -> None:
         longest = {
