@@ -274,7 +274,8 @@ def _of_litestar(error: HTTPException, path: str) -> Failure:
 def allowed(error: MethodNotAllowedException) -> str:
     """What `Allow` lists: the methods of the path; whatever answers GET answers HEAD."""
     named = next((value for name, value in (error.headers or {}).items() if name.lower() == "allow"), "")
-    methods = {each.strip() for each in named.split(",") if each.strip()}
+    # Where a WebSocket is opened, too, the router says so among the methods.
+    methods = {each.strip() for each in named.split(",")} - {"", "websocket"}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
