@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 import domain.accounts.events
 import domain.api_keys.events
+import domain.audit.events
 import domain.carts.events
 import domain.categories.events
 import domain.inventory.events
@@ -23,6 +24,7 @@ import domain.payments.events
 import domain.payouts.events
 from application.accounts import handlers as accounts
 from application.api_keys import handlers as api_keys
+from application.audit import handlers as audit
 from application.carts import handlers as carts
 from application.categories import handlers as categories
 from application.inventory import handlers as inventory
@@ -71,6 +73,7 @@ from projections.shared.projection import Projection
 EVENT_MODULES = (
     domain.accounts.events,
     domain.api_keys.events,
+    domain.audit.events,
     domain.carts.events,
     domain.categories.events,
     domain.inventory.events,
@@ -90,6 +93,7 @@ UPCASTERS: dict[str, Upcaster] = {}
 _CONTEXTS = (
     accounts,
     api_keys,
+    audit,
     carts,
     categories,
     inventory,

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from api.envelope import RequestBody
-from domain.accounts.account import REASON_CHARACTERS_MAXIMUM
 from domain.accounts.email import EMAIL_CHARACTERS_MAXIMUM, EMAIL_CHARACTERS_MINIMUM
 from domain.accounts.name import NAME_CHARACTERS_MAXIMUM, NAME_CHARACTERS_MINIMUM
 from domain.accounts.password import PASSWORD_CHARACTERS_MAXIMUM, PASSWORD_CHARACTERS_MINIMUM
@@ -21,6 +20,7 @@ from domain.accounts.presentation import (
 )
 from domain.accounts.profile import URL_CHARACTERS_MAXIMUM
 from domain.accounts.roles import Role
+from domain.shared.reasons import REASON_CHARACTERS_MAXIMUM
 from infrastructure.security.tokens import TOKEN_CHARACTERS_MAXIMUM
 
 # Generous bounds, so that nobody fills the memory: what a value must be is for the domain to say, in its own words.

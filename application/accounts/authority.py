@@ -46,15 +46,24 @@ def acting_admin(unit: Unit) -> Account:
     """The account of whoever wants to manage accounts, as the log has it: what it may do, the decision finds out.
 
     Raises:
+        NotAuthenticated, NotPermitted, AccountIsGone: as `acting_staff`.
+    """
+    return acting_staff(unit, Permission.ACCOUNTS_MANAGE)
+
+
+def acting_staff(unit: Unit, permission: Permission) -> Account:
+    """The account of whoever does what takes this permission, as the log has it: whether its role holds it, others find out.
+
+    Raises:
         NotAuthenticated: nobody is signed in.
-        NotPermitted: a program asks by an API key that was not given as much.
+        NotPermitted: a program asks by an API key that was not given it.
         AccountIsGone: the account was never there.
     """
     actor = unit.actor
     if unit.caller.actor_kind not in {ActorKind.USER, ActorKind.API_KEY} or not given_to_key(
-        unit.caller, Permission.ACCOUNTS_MANAGE
+        unit.caller, permission
     ):
-        raise NotPermitted("This API key does not manage accounts.")
+        raise NotPermitted(f"This API key was not given {permission.value}.")
     return _account_of_caller(unit, actor)
 
 

@@ -1,6 +1,5 @@
 """An account: who somebody is here, in which role, and whether they may act (requirements ACC)."""
 
-import unicodedata
 from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final, assert_never
@@ -45,17 +44,14 @@ from domain.accounts.roles import (
     Role,
 )
 from domain.shared.errors import (
-    InvalidInput,
     NotAuthenticated,
     NotFound,
     NotPermitted,
-    Problem,
     RuleViolation,
 )
 from domain.shared.events import State
 from domain.shared.personal import PERSONAL, OptionalPersonalText
-
-REASON_CHARACTERS_MAXIMUM: Final = 1000
+from domain.shared.reasons import clean_reason
 
 SESSIONS_MAXIMUM: Final = 50
 """How many sessions an account may have at a time; whoever signs in beyond that ends one that lay idle."""
@@ -119,14 +115,6 @@ class SellerNotPending(RuleViolation):
     """There is no seller's application to decide on, or it was decided otherwise."""
 
     code = "SELLER_NOT_PENDING"
-
-
-class ReasonInvalid(InvalidInput):
-    """Whoever is turned down is told why, in words that can be read."""
-
-    def __init__(self, message: str, rule: str) -> None:
-        """`message` says what a reason is; `rule` is a stable word."""
-        super().__init__(message, problems=[Problem("reason", message, rule)])
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -294,20 +282,6 @@ class Account(State, frozen=True, kw_only=True):
                 f"Account {self.account_id} is {self.status}: there is no application to decide on.",
                 details={"accountId": str(self.account_id), "status": self.status.value},
             )
-
-
-def clean_reason(text: str) -> str:
-    """The words in which somebody is told why, trimmed.
-
-    Raises:
-        ReasonInvalid: there are none, more than 1000 characters, or control characters.
-    """
-    reason = text.strip()
-    if not 1 <= len(reason) <= REASON_CHARACTERS_MAXIMUM:
-        raise ReasonInvalid(f"A reason has 1 to {REASON_CHARACTERS_MAXIMUM} characters.", "length")
-    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t" for c in reason):
-        raise ReasonInvalid("A reason has no control characters in it but the ends of lines.", "characters")
-    return reason
 
 
 def evolve(account: Account | None, event: AccountEvent, stream_id: UUID) -> Account:

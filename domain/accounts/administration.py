@@ -4,7 +4,7 @@ The admin is passed in as the log has them, not as a token says: whoever was an 
 does any of this to themselves. So there is always a super admin: whoever takes the role from another one keeps theirs.
 """
 
-from domain.accounts.account import Account, AccountNotFound, clean_reason
+from domain.accounts.account import Account, AccountNotFound
 from domain.accounts.events import (
     AccountDeleted,
     AccountEvent,
@@ -15,6 +15,7 @@ from domain.accounts.events import (
 from domain.accounts.permissions import Permission, permits
 from domain.accounts.roles import AccountStatus, Role
 from domain.shared.errors import NotPermitted
+from domain.shared.reasons import clean_reason
 
 
 def approve_seller(account: Account, *, by: Account) -> list[AccountEvent]:

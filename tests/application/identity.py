@@ -26,6 +26,7 @@ from application.accounts.verification import VerificationService
 from application.api_keys import handlers as api_keys
 from application.api_keys.issuing import ApiKeyIssuer
 from application.api_keys.using import KeyDoor
+from application.audit import handlers as audit
 from application.shared.caller import SYSTEM, Caller
 from application.shared.command import Command, Done
 from application.shared.loop import CommandLoop
@@ -50,8 +51,8 @@ PEPPER = Secret("the pepper of these tests, long enough")
 PASSWORD = "correct horse battery staple"
 EMAIL = "nodira@example.uz"
 PHONE = "+998901234567"
-HANDLERS = {**accounts.HANDLERS, **api_keys.HANDLERS}
-KINDS = (*accounts.KINDS, *api_keys.KINDS)
+HANDLERS = {**accounts.HANDLERS, **api_keys.HANDLERS, **audit.HANDLERS}
+KINDS = (*accounts.KINDS, *api_keys.KINDS, *audit.KINDS)
 MUST_VERIFY = frozenset({AccountKind.INFLUENCER, AccountKind.SALON})
 
 

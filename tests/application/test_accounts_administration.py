@@ -39,7 +39,6 @@ from domain.accounts.account import (
     AccountIsSuspended,
     AccountNotFound,
     InvalidCredentials,
-    ReasonInvalid,
     SellerNotPending,
 )
 from domain.accounts.events import (
@@ -65,6 +64,7 @@ from domain.api_keys.events import ApiKeyRevoked
 from domain.otp.events import OtpPurpose
 from domain.shared.claims import ClaimReleased
 from domain.shared.errors import NotAuthenticated, NotPermitted
+from domain.shared.reasons import ReasonInvalid
 from infrastructure.identity import new_id
 from infrastructure.security.passwords import PasswordHasher
 from tests.application.identity import (

@@ -16,7 +16,6 @@ from domain.accounts.account import (
     EmailNotVerified,
     InvalidCredentials,
     LoginRefused,
-    ReasonInvalid,
     SellerNotPending,
     evolve,
 )
@@ -48,6 +47,7 @@ from domain.accounts.roles import (
     RegistrationChannel,
     Role,
 )
+from domain.shared.reasons import ReasonInvalid
 from tests.domain.accounts.makers import (
     ADMIN,
     NOON,

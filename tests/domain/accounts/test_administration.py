@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.accounts.account import Account, AccountNotFound, ReasonInvalid, evolve
+from domain.accounts.account import Account, AccountNotFound, evolve
 from domain.accounts.administration import (
     approve_seller,
     change_role,
@@ -25,6 +25,7 @@ from domain.accounts.events import (
 )
 from domain.accounts.roles import AccountKind, AccountStatus, MailedProof, Role
 from domain.shared.errors import NotPermitted
+from domain.shared.reasons import ReasonInvalid
 from tests.domain.accounts.makers import ADMIN, registered, seller_registered
 from tests.support.given import STREAM, given
 
