@@ -12,12 +12,12 @@ import msgspec
 
 from api.cli.environment import machinery
 from api.cli.output import expecting_failures, json_option, moment, print_json, printable
-from api.cli.replay import Actor
 from application.shared.command import StoreUnavailable
 from domain.shared.events import Metadata
 from infrastructure.event_store.names import EventNames
 from infrastructure.event_store.tail import StoredEvent, Tail
 from infrastructure.messaging.cloud_events import public_half
+from infrastructure.replay import Actor
 
 AT_ONCE: Final = 500
 FIRST_PAUSE_SECONDS: Final = 0.25
@@ -85,11 +85,7 @@ def _wanted(names: EventNames, types: Collection[str]) -> frozenset[str] | None:
         return None
     found: set[str] = set()
     for text in types:
-        classes = [
-            event
-            for name, event in names.classes.items()
-            if text.casefold() in {name.casefold(), name.rpartition(".v")[0].casefold()}
-        ]
+        classes = names.called(text)
         if not classes:
             raise click.UsageError(_unknown_type(names, text))
         found.update(stored for event in classes for stored in names.all_names_of(event))

@@ -1,8 +1,8 @@
 """The log as projections, publishers and tools read it: synchronous, in position order, gaps refused."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,21 @@ _READ = """
     SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
     FROM stored_events
     WHERE notification_id > %s AND notification_id <= %s AND topic = ANY(%s)
+    ORDER BY notification_id
+"""
+
+_STREAM: Final = """
+    SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
+    FROM stored_events
+    WHERE originator_id = %s AND originator_version > %s
+    ORDER BY originator_version
+    LIMIT %s
+"""
+
+_AT: Final = """
+    SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
+    FROM stored_events
+    WHERE notification_id = ANY(%s)
     ORDER BY notification_id
 """
 
@@ -59,25 +74,20 @@ class PostgresLog:
             self._codec.keyring.load_now(self._connection, subjects)
         return LogBatch([self._recorded(row, personal=personal) for row in rows], upto)
 
-    def stream(self, stream_id: UUID) -> Iterator[Recorded]:
-        """The history of one stream, oldest first, personal data opened."""
-        rows = (
-            self._connection.cursor(binary=True)
-            .execute(
-                """
-                SELECT notification_id, originator_id, originator_version, topic, state, metadata::text, recorded_at
-                FROM stored_events
-                WHERE originator_id = %s
-                ORDER BY originator_version
-                """,
-                (stream_id,),
-            )
-            .fetchall()
-        )
-        subjects = {subject for row in rows if (subject := self._codec.subject_of(row[4])) is not None}
-        self._codec.keyring.load_now(self._connection, subjects)
-        for row in rows:
-            yield self._recorded(row, personal=True)
+    def stream(self, stream_id: UUID, *, after: int = 0, limit: int | None = None) -> Iterator[Recorded]:
+        """The history of one stream after a version, oldest first, personal data opened; all of it without a limit."""
+        yield from self._opened(_STREAM, (stream_id, after, limit))
+
+    def at(self, positions: Sequence[int]) -> list[Recorded]:
+        """The events at these positions, oldest first, personal data opened; where there is none, none."""
+        return self._opened(_AT, (list(positions),))
+
+    def version_of(self, stream_id: UUID) -> int:
+        """How many events a stream has."""
+        row = self._connection.execute(
+            "SELECT max(originator_version) FROM stored_events WHERE originator_id = %s", (stream_id,)
+        ).fetchone()
+        return 0 if row is None or row[0] is None else int(row[0])
 
     def position_at(self, moment: datetime) -> int:
         """The position of the last event that was recorded by then; 0 when there was none."""
@@ -126,6 +136,12 @@ class PostgresLog:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
+
+    def _opened(self, query: LiteralString, parameters: tuple[Any, ...]) -> list[Recorded]:
+        rows = self._connection.cursor(binary=True).execute(query, parameters).fetchall()
+        subjects = {subject for row in rows if (subject := self._codec.subject_of(row[4])) is not None}
+        self._codec.keyring.load_now(self._connection, subjects)
+        return [self._recorded(row, personal=True) for row in rows]
 
     def _recorded(self, row: tuple[Any, ...], *, personal: bool) -> Recorded:
         position, stream_id, version, topic, state, metadata, recorded_at = row

@@ -72,6 +72,15 @@ class EventNames:
             raise UnknownEvent(f"Event {name} is unknown to this version of the program.")
         return found
 
+    def called(self, text: str) -> list[type[DomainEvent]]:
+        """The classes that people call so: by the stored name, by it without the version, or by the bare name; none is none."""
+        word = text.casefold()
+        return [
+            event
+            for name, event in self._classes.items()
+            if word in {name.casefold(), name.rpartition(".v")[0].casefold(), event.__name__.casefold()}
+        ]
+
     def all_names_of(self, event: type[DomainEvent]) -> list[str]:
         """The current stored name and every outdated one that is upcast to it."""
         current = self.name_of(event)
