@@ -58,6 +58,8 @@ from projections.analytics.sales_daily import SalesDailyProjection
 from projections.analytics.seller_daily import SellerDailyProjection
 from projections.api_keys.api_keys import ApiKeysProjection
 from projections.audit.activity_log import ActivityLogProjection
+from projections.audit.audit_index import AuditIndexProjection
+from projections.audit.rebuild_requests import RebuildRequestsProjection
 from projections.carts.cart_view import CartViewProjection
 from projections.categories.category_list import CategoryList
 from projections.discovery.discovery import DiscoveryProjection
@@ -120,6 +122,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     AccountSessionsProjection(),
     ActivityLogProjection(),
     ApiKeysProjection(),
+    AuditIndexProjection(EventNames(EVENT_MODULES, UPCASTERS).classes.values()),
     CartViewProjection(),
     CatalogueSearch(),
     CategoryList(),
@@ -128,6 +131,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     ListingDetailProjection(),
     OrderDetailProjection(),
     PaymentLedgerProjection(),
+    RebuildRequestsProjection(),
     SalesDailyProjection(),
     SellerDailyProjection(),
     SellerEarningsProjection(),

@@ -34,7 +34,10 @@ SubjectFilter = Annotated[
 
 
 class ActivityView(ResponseBody, frozen=True, kw_only=True):
-    """One thing that somebody of the staff did. `subjectId` is whose or what it was done to, `reason` what they said of it."""
+    """One thing that somebody of the staff did. `subjectId` is whose or what it was done to, `reason` what they said of it.
+
+    Of a look into the log, `target` is the kind of stream that was looked at, or `log`; of a rebuild, the read model; else null.
+    """
 
     position: int
     at: Timestamp
@@ -47,6 +50,7 @@ class ActivityView(ResponseBody, frozen=True, kw_only=True):
     subject_id: UUID
     correlation_id: UUID
     reason: str | None
+    target: str | None
 
     @classmethod
     def of(cls, activity: log.Activity) -> "ActivityView":
@@ -63,6 +67,7 @@ class ActivityView(ResponseBody, frozen=True, kw_only=True):
             subject_id=activity.subject_id,
             correlation_id=activity.correlation_id,
             reason=activity.reason,
+            target=activity.target,
         )
 
 
@@ -83,7 +88,10 @@ class ActivityController(Controller):
         from_: FromDay = None,
         to: ToDay = None,
     ) -> CursorPage[ActivityView]:
-        """What admins did, newest first: of one of them, of one kind, to one thing, or on some days."""
+        """What admins did, newest first: of one of them, of one kind, to one thing, or on some days.
+
+        What they read of the log for audit, and the rebuilds that they asked for, are among it.
+        """
         found = await log.ActivityLog(services_of(request).reader).slice(
             SliceRequest(limit=cursor_request.limit, cursor=cursor_request.cursor),
             actor_id=actor_id,

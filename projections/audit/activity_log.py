@@ -20,6 +20,7 @@ from domain.accounts.events import (
     SellerRejected,
 )
 from domain.api_keys.events import ApiKeyIssued, ApiKeyRevoked
+from domain.audit.events import AuditReplayPerformed, ProjectionRebuildRequested
 from domain.categories.events import CategoryCreated, CategoryDeleted, CategoryRenamed
 from domain.inventory.events import LowStockThresholdSet, StockAdjusted
 from domain.listings.events import (
@@ -53,7 +54,11 @@ STAFF: Final = frozenset({"admin", "super_admin"})
 
 
 class ActivityRow(msgspec.Struct):
-    """One fact that staff brought about. `subject_kind` is the context of the fact, `subject_id` its stream; of stock, the listing."""
+    """One fact that staff brought about. `subject_kind` is the context of the fact, `subject_id` its stream; of stock, the listing.
+
+    Of a look into the log, `subject_id` is the stream that was looked at, where it was one, and `target` its kind or `log`; of a
+    rebuild, `target` is the read model.
+    """
 
     position: int
     at: datetime
@@ -66,6 +71,7 @@ class ActivityRow(msgspec.Struct):
     subject_id: UUID
     correlation_id: UUID
     reason: str | None = None
+    target: str | None = None
 
 
 ACTIVITY_LOG = Table(
@@ -83,7 +89,8 @@ ACTIVITY_LOG = Table(
         subject_kind text NOT NULL,
         subject_id uuid NOT NULL,
         correlation_id uuid NOT NULL,
-        reason text
+        reason text,
+        target text
     """,
     indexes={
         "actor": "(actor_id, position DESC)",
@@ -132,6 +139,8 @@ class ActivityLogProjection(Projection):
         OrderNoteAdded,
         PaymentCancelled,
         RefundRequested,
+        AuditReplayPerformed,
+        ProjectionRebuildRequested,
     )
 
     def taken(self, events: Sequence[Recorded]) -> list[Recorded]:
@@ -165,17 +174,37 @@ class ActivityLogProjection(Projection):
                 metadata.command,
                 type(event).__name__,
                 _context_of(type(event)),
-                event.listing_id
-                if isinstance(event, StockAdjusted | LowStockThresholdSet)
-                else recorded.stream_id,
+                _subject_of(event) or recorded.stream_id,
                 metadata.correlation_id,
                 None if isinstance(event, AccountDeleted) else _reason_of(event),
+                _target_of(event),
             )
         )
 
 
 def _context_of(event: type[DomainEvent]) -> str:
     return event.__module__.split(".")[1]
+
+
+def _subject_of(event: DomainEvent) -> UUID | None:
+    """Whom or what it was done to, where that is not the stream that the fact lies in."""
+    match event:
+        case StockAdjusted() | LowStockThresholdSet():
+            return event.listing_id
+        case AuditReplayPerformed():
+            return event.target_id
+        case _:
+            return None
+
+
+def _target_of(event: DomainEvent) -> str | None:
+    match event:
+        case AuditReplayPerformed():
+            return event.target_type
+        case ProjectionRebuildRequested():
+            return event.projection
+        case _:
+            return None
 
 
 def _reason_of(event: DomainEvent) -> str | None:
@@ -200,6 +229,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     subject_id: UUID
     correlation_id: UUID
     reason: str | None
+    target: str | None
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
@@ -215,7 +245,7 @@ class ActivityLog:
             reader,
             columns="""
                 position, at, actor_id, actor_kind, actor_role, action, event, subject_kind, subject_id,
-                correlation_id, reason
+                correlation_id, reason, target
             """,
             table="activity_log",
             order=("position",),

@@ -78,7 +78,7 @@ class Projection:
 
     name: ClassVar[str]
     tables: ClassVar[tuple[Table[Any], ...]]
-    events: ClassVar[tuple[type[DomainEvent], ...]]
+    events: tuple[type[DomainEvent], ...]
     personal: ClassVar[bool] = False
     """Whether it needs personal data."""
 

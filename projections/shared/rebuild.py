@@ -49,6 +49,9 @@ class RebuildProgress(msgspec.Struct, frozen=True):
 
 Report = Callable[[RebuildProgress], None]
 
+Along = Callable[[psycopg.Connection[Any]], None]
+"""What is written in the transaction in which the new generation takes over."""
+
 
 def create_missing(connection: psycopg.Connection[Any], projections: Sequence[Projection]) -> list[str]:
     """Create read models that do not exist yet, empty; returns the names of those whose shape has changed.
@@ -75,10 +78,12 @@ def rebuild(
     log: EventLog,
     *,
     report: Report = lambda _: None,
+    along: Along = lambda _: None,
 ) -> RebuildProgress:
     """Fill a new generation from position 0 while the old one serves, then let it take over.
 
-    Safe to interrupt: what an interrupted run has left is removed by the next one.
+    Safe to interrupt: what an interrupted run has left is removed by the next one. `report` is called between transactions
+    and may raise to end it; `along` may be called several times, for only the last transaction in which it was counts.
 
     Raises:
         RebuildRunning: somebody else is at it.
@@ -88,14 +93,14 @@ def rebuild(
     if row is None or not row[0]:
         raise RebuildRunning(f"Read model {projection.name} is being rebuilt by another process.")
     try:
-        return _rebuild(connection, projection, log, report)
+        return _rebuild(connection, projection, log, report, along)
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s, %s)", lock)
 
 
 def _rebuild(
-    connection: psycopg.Connection[Any], projection: Projection, log: EventLog, report: Report
+    connection: psycopg.Connection[Any], projection: Projection, log: EventLog, report: Report, along: Along
 ) -> RebuildProgress:
     began = time.monotonic()
     connection.execute("SET synchronous_commit = off")
@@ -126,7 +131,7 @@ def _rebuild(
     while log.head() - position > CLOSE_ENOUGH:
         position = _fill(connection, projection, log, generation, names, position)
         report(progress(position, log.head()))
-    position = _swap(connection, projection, log, generation, names, position)
+    position = _swap(connection, projection, log, generation, names, position, along)
     finished = progress(position, position, done=True)
     report(finished)
     return finished
@@ -169,6 +174,7 @@ def _swap(
     generation: int,
     names: dict[str, str],
     position: int,
+    along: Along,
 ) -> int:
     """Hold the live generation still, apply the last facts, exchange the names."""
     for attempt in range(SWAP_ATTEMPTS):
@@ -205,6 +211,7 @@ def _swap(
                     """,
                     (reached, projection.name, generation),
                 )
+                along(connection)
             return reached
         except errors.LockNotAvailable:
             # A long query still reads the old tables; let it finish, and let the shop go on meanwhile.

@@ -63,6 +63,14 @@ class Rows(Generic[R]):
         self._rows[key] = row
         self._dirty.add(key)
 
+    def add(self, row: R) -> None:
+        """Insert a row whose key no row can have had: it is not looked for."""
+        if self._connection is None:
+            return
+        key = self.table.key_of(row)
+        self._rows[key] = row
+        self._dirty.add(key)
+
     def delete(self, *key: Any) -> None:
         """Remove a row; nothing happens when there is none."""
         if self._connection is None:

@@ -18,8 +18,16 @@ DDL = """
         fingerprint text NOT NULL,
         updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
         PRIMARY KEY (name, generation)
-    ) WITH (fillfactor = 50)
+    ) WITH (fillfactor = 50);
+
+    CREATE TABLE IF NOT EXISTS projection_rebuilds (
+        name text PRIMARY KEY,
+        request bigint NOT NULL,
+        started_at timestamptz NOT NULL,
+        finished_at timestamptz
+    )
 """
+"""`projection_rebuilds` tells of the newest rebuild that was asked for in the log: `request` is the position of the request."""
 
 LOCK = 0x0DAF7A13
 """Advisory lock: only one process creates or changes read models' tables at a time."""
