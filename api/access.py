@@ -251,6 +251,9 @@ ACCESS: Final[Table] = {
     ("POST", "/admin/sellers/{accountId}/reject"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/payments"): only(_STAFF, key=Permission.PAYMENTS_REFUND),
     ("GET", "/admin/activity-logs"): only(_STAFF, key=Permission.AUDIT_READ),
+    ("GET", "/admin/audit/events"): only(_STAFF, key=Permission.AUDIT_READ),
+    ("GET", "/admin/audit/streams/{streamType}/{streamId}"): only(_STAFF, key=Permission.AUDIT_READ),
+    ("GET", "/admin/audit/streams/{streamType}/{streamId}/state"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/admin/projections"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/analytics/sales"): only(_STAFF, key=Permission.ANALYTICS_READ),
 }

@@ -28,6 +28,7 @@ from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.files.images import PillowPortraits
 from infrastructure.last_seen import LastSeen
 from infrastructure.reachable import mail_answers, nats_answers, object_store_answers
+from infrastructure.replay import Archive
 from infrastructure.security.tokens import TokenIssuer
 from infrastructure.settings import Settings
 from infrastructure.standing import ProgramsAtTheDoor, Standings
@@ -61,6 +62,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     files: Files
     pictures: ProfilePictures
     sockets: Sockets
+    archive: Archive
 
     async def head(self) -> int:
         """The position of the newest event."""
@@ -175,6 +177,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 address_of=tools.address_of_media,
             ),
             sockets=sockets,
+            archive=Archive(tools),
         )
 
 

@@ -62,12 +62,13 @@ _NO_NAME: Final = re.compile(r"[^A-Za-z0-9]+")
 _CONTROL: Final = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 _TEXT: Final = f"^[^{_CONTROL}]*$"
 _NO_NUL: Final = r"^[^\u0000]*$"
-_VISIBLE_TEXT: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+VISIBLE_TEXT: Final = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+"""A text of words: something that can be seen, and no control characters but the ends of lines."""
 _PRINTED: Final[Mapping[str | None, str]] = {
     None: _TEXT,
     r"^[^\x00]*$": _TEXT,
-    r"\S": _VISIBLE_TEXT,
-    r"^[^\x00]*[^\s\x00][^\x00]*$": _VISIBLE_TEXT,
+    r"\S": VISIBLE_TEXT,
+    r"^[^\x00]*[^\s\x00][^\x00]*$": VISIBLE_TEXT,
 }
 """The patterns of texts, and what they mean where control characters are refused."""
 

@@ -3,14 +3,18 @@
 For the command line and for staff over HTTP: both name streams, see personal data and have secrets masked in the same way.
 """
 
+import asyncio
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 
+from application.shared.command import StoreUnavailable
 from application.shared.store import Kind
 from domain.audit.admin_audit import admin_audit_id
 from domain.carts.cart import cart_id
@@ -21,11 +25,15 @@ from domain.payouts.seller_ledger import seller_ledger_id
 from domain.shared.errors import NotFound
 from domain.shared.events import DomainEvent, Metadata, Recorded, State
 from domain.shared.personal import PERSONAL
-from infrastructure.bootstrap import KINDS, kinds_by_name
+from infrastructure.bootstrap import KINDS, Machinery, kinds_by_name
+from infrastructure.database import MARGIN_SECONDS
+from infrastructure.event_store.codec import Codec
+from infrastructure.event_store.keyring import Keyring
 from infrastructure.event_store.log import PostgresLog
-from infrastructure.event_store.names import EventNames, context_of
+from infrastructure.event_store.names import EventNames, UnknownEvent, context_of
 from infrastructure.logging import rfc3339
 from infrastructure.security.secrets import MASK
+from projections.shared.turns import Turns
 
 ORDER_NUMBER: Final = re.compile(r"ORD-[0-9]{8}-[0-9]{5,}", re.IGNORECASE)
 
@@ -45,6 +53,11 @@ OWNERS: Final[Mapping[str, Callable[[UUID], UUID]]] = {
 
 AT_ONCE: Final = 1_000
 """How many events of one stream are in memory at a time while its state is made."""
+
+PATIENCE_SECONDS: Final = 5.0
+"""How long a look waits for those before it."""
+
+T = TypeVar("T")
 
 Until = Callable[[Recorded], bool]
 """Whether an event had happened by some moment; once it had not, neither had any later one of its stream."""
@@ -240,9 +253,12 @@ class Replay:
             if position in found
         ]
 
-    def position_at(self, moment: datetime) -> int:
-        """The position of the last event that was recorded by then; 0 when there was none."""
-        return self._log.position_at(moment)
+    def between(self, since: datetime | None, until: datetime | None) -> tuple[int | None, int | None]:
+        """After which position, and up to which, the events lie that were recorded then; both moments count in."""
+        return (
+            None if since is None else self._log.position_before(since),
+            None if until is None else self._log.position_at(until),
+        )
 
     def _by(self, stream: Stream, until: Until) -> Iterator[Recorded]:
         version = 0
@@ -268,6 +284,45 @@ class Replay:
             correlation_id=None if metadata is None else metadata.correlation_id,
             data=fields_of(recorded.event, with_personal=self._with_personal),
         )
+
+
+class Archive:
+    """Lets staff look into the log from an asynchronous process: one look at a time, in a thread, over a connection for it."""
+
+    def __init__(self, machinery: Machinery) -> None:
+        """Opens nothing yet."""
+        self._machinery = machinery
+        self.names = machinery.names
+        # Keys of its own, which no other thread touches.
+        self._codec = Codec(machinery.names, Keyring(machinery.wrapper))
+        self._turns = Turns(1, patience_seconds=PATIENCE_SECONDS)
+        self._looking = threading.Lock()
+
+    async def look(self, question: Callable[[Replay], T]) -> T:
+        """Ask the log something; personal data is masked.
+
+        Raises:
+            NotFound: as the question has it.
+            StoreUnavailable: the log is away, or holds what only a newer version of the program understands.
+            TooManyAsk: others look for too long.
+        """
+        async with self._turns.one():
+            return await asyncio.to_thread(self._look, question)
+
+    def _look(self, question: Callable[[Replay], T]) -> T:
+        seconds = self._machinery.settings.database.statement_seconds + MARGIN_SECONDS
+        # Whoever hung up has left their look behind, which goes on.
+        with self._looking:
+            try:
+                connection = self._machinery.connect(name="daftar-audit", answer_seconds=seconds)
+                with connection:
+                    return question(Replay(PostgresLog(connection, self._codec), self.names))
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                raise StoreUnavailable("The event store cannot be reached.", retry_after_seconds=1) from error
+            except UnknownEvent as error:
+                raise StoreUnavailable(
+                    "The log is newer than this process.", retry_after_seconds=5
+                ) from error
 
 
 def always(_: Recorded) -> bool:

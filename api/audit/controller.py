@@ -6,6 +6,7 @@ from litestar import Controller, Request, get
 
 from api.assembly import services_of
 from api.audit.activity import ActivityController
+from api.audit.replay import ReplayController
 from api.envelope import Envelope, ResponseBody, Timestamp, envelope, timestamp
 from api.openapi import NOT_A_QUERY
 
@@ -47,4 +48,4 @@ class ProjectionsController(Controller):
         )
 
 
-CONTROLLERS: tuple[type[Controller], ...] = (ProjectionsController, ActivityController)
+CONTROLLERS: tuple[type[Controller], ...] = (ProjectionsController, ActivityController, ReplayController)

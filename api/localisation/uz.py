@@ -170,6 +170,7 @@ UZBEK: Final = Catalogue(
         "no_nul": "Matnda NUL belgisi boʻlmasligi kerak.",
         "no_control": "Matnda boshqaruv belgilari boʻlmasligi kerak.",
         "cursor": "Kursor bu roʻyxatga tegishli emas. Boshidan boshlang.",
+        "exclusive": "Bu maydonlardan faqat bittasini kiriting.",
         "exists": "Bunday narsa mavjud emas.",
         "unique": "Qiymatlar takrorlanmasligi kerak.",
         "product_type": "Bu maydon mahsulot turiga mos kelmaydi.",

@@ -91,12 +91,19 @@ class PostgresLog:
 
     def position_at(self, moment: datetime) -> int:
         """The position of the last event that was recorded by then; 0 when there was none."""
+        return self._last("recorded_at <= %s", moment)
+
+    def position_before(self, moment: datetime) -> int:
+        """The position of the last event that was recorded earlier than that; 0 when there was none."""
+        return self._last("recorded_at < %s", moment)
+
+    def _last(self, condition: LiteralString, moment: datetime) -> int:
+        """Times never run backwards along the log, so halving it finds the last one of which the condition is true."""
+        query = f"SELECT {condition} FROM stored_events WHERE notification_id = %s"  # noqa: S608 - fixed text
         first, last = 0, self.head()
         while first < last:
             middle = (first + last + 1) // 2
-            row = self._connection.execute(
-                "SELECT recorded_at <= %s FROM stored_events WHERE notification_id = %s", (moment, middle)
-            ).fetchone()
+            row = self._connection.execute(query, (moment, middle)).fetchone()
             if row is None:
                 raise LogGap(f"Position {middle} is missing.")
             if row[0]:

@@ -159,6 +159,8 @@ async def world(
             "paymentId": order["paymentId"],
             "sessionId": str(claims.session_id),
             "slug": slug,
+            "streamType": "order",
+            "streamId": order["orderId"],
         },
     )
 

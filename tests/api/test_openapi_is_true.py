@@ -127,6 +127,7 @@ async def test_a_whole_purchase_answers_as_documented(
     await services.commands.submit(AccrueEarnings(order_id=UUID(paid["orderId"])), SYSTEM)
     await _call_off(client, buyer, admin, shelf, settle)
     await _look_at_figures(client, admin, seller, buyer, settle)
+    await _look_into_the_log(client, admin, paid, settle)
     await _keep_keys_and_sessions(client, buyer, settle)
     await _clear_up(client, admin, seller, buyer, shelf)
 
@@ -386,6 +387,17 @@ async def _look_at_figures(
     assert data_of(await client.get("/seller/orders", headers=seller.headers))
     assert data_of(await client.get("/seller/earnings", headers=seller.headers))
     assert data_of(await client.get("/seller/earnings/entries", headers=seller.headers))
+
+
+async def _look_into_the_log(
+    client: httpx.AsyncClient, admin: Person, paid: dict[str, Any], settle: Settle
+) -> None:
+    stream = f"/admin/audit/streams/order/{paid['orderId']}"
+    assert data_of(await client.get("/admin/audit/events?type=OrderPlaced", headers=admin.headers))
+    assert data_of(await client.get(stream, headers=admin.headers))
+    assert data_of(await client.get(f"{stream}/state?version=1", headers=admin.headers))["laterEvents"]
+    await settle()
+    assert data_of(await client.get("/admin/projections", headers=admin.headers))
 
 
 async def _keep_keys_and_sessions(client: httpx.AsyncClient, buyer: Person, settle: Settle) -> None:

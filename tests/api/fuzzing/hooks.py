@@ -89,6 +89,9 @@ RIGHT: Final = (
     _wrong("GET .*", ("page", "range")),
     _wrong("GET /(analytics/sales|seller/dashboard)", ("to", "range")),
     _wrong("GET /listings(/search)?", ("minPrice", "range")),
+    _wrong("GET /admin/audit/streams/{streamType}/{streamId}/state", ("version|at|position", "exclusive")),
+    # Which kinds of events and streams there are.
+    _wrong("GET /admin/audit/events", ("type|streamType", "enum")),
     _wrong("(GET|POST|PUT) .*", (AMOUNT, "decimal_places|maximum")),
     _wrong("POST /auth/register", ("businessName", "kind")),
     _wrong("POST /orders", (r"items\.[0-9]+\.quantity", "range")),
@@ -127,6 +130,8 @@ STILL_THERE: Final = frozenset(
         CART_ITEM,
         # Goods are there to be counted, and come back, after their listing was archived.
         f"PATCH {API}/listings/{{listingId}}/stock",
+        # Whoever may archive a listing is shown it afterwards, too.
+        f"GET {API}/listings/{{listingId}}",
     }
 )
 

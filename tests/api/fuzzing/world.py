@@ -161,6 +161,7 @@ async def populate(shop: Shop, mailbox: Mailbox) -> World:
                 special={
                     **await goods.for_staff(buyer),
                     **await goods.for_admins(buyer),
+                    **_looks(own["orderId"]),
                     **_each(
                         "categoryId", await _empty_categories(shop, admin), "DELETE /categories/{categoryId}"
                     ),
@@ -337,6 +338,21 @@ async def _expendable(shop: Shop) -> dict[str, dict[str, list[str]]]:
         people = await asyncio.gather(*(shop.customer(f"{fate}{number}") for number in range(ORDERS)))
         found |= _each("accountId", [person.account_id for person in people], operation)
     return found
+
+
+def _looks(orders: list[str]) -> dict[str, dict[str, list[str]]]:
+    """What staff may look at in the log."""
+    stream = "/admin/audit/streams/{streamType}/{streamId}"
+    return {
+        **{
+            f"GET /api/v1{path}": {"streamType": ["order"], "streamId": orders}
+            for path in (stream, f"{stream}/state")
+        },
+        "GET /api/v1/admin/audit/events": {
+            "type": ["OrderPlaced", "orders.OrderConfirmed.v1"],
+            "streamType": ["order", "account"],
+        },
+    }
 
 
 def _each(name: str, ids: list[str], operation: str) -> dict[str, dict[str, list[str]]]:
