@@ -255,6 +255,7 @@ ACCESS: Final[Table] = {
     ("GET", "/admin/audit/streams/{streamType}/{streamId}"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/admin/audit/streams/{streamType}/{streamId}/state"): only(_STAFF, key=Permission.AUDIT_READ),
     ("GET", "/admin/projections"): only(_STAFF, key=Permission.AUDIT_READ),
+    ("POST", "/admin/projections/{name}/rebuild"): only(_SUPER_ADMIN),
     ("GET", "/analytics/sales"): only(_STAFF, key=Permission.ANALYTICS_READ),
 }
 """Every route of the product."""

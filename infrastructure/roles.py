@@ -25,6 +25,7 @@ from infrastructure.messaging.consuming import Terms
 from infrastructure.messaging.publisher import StreamForeign, run_publisher
 from infrastructure.messaging.streams import StreamNames
 from infrastructure.migrations.migrate import migrate
+from infrastructure.rebuilding import Rebuilder
 from infrastructure.standing_follower import StandingFollower
 from projections.shared.log import LogGap
 from projections.shared.rebuild import create_missing, rebuild
@@ -89,14 +90,19 @@ def bring_schema_up_to_date(machinery: Machinery) -> list[str]:
 
 
 async def run_projector(context: RoleContext, stopped: asyncio.Event) -> None:
-    """Keep all read models in step with the log. It works in a thread, since it reads and writes synchronously."""
+    """Keep all read models in step with the log, and make those anew that somebody asked for.
+
+    It works in threads, since it reads and writes synchronously.
+    """
     ending = threading.Event()
     work = asyncio.create_task(asyncio.to_thread(_project, context.machinery, ending))
+    rebuilder = Rebuilder(context.machinery)
+    rebuilder.start()
     try:
         await stopped.wait()
     finally:
         ending.set()
-        await work
+        await asyncio.gather(work, asyncio.to_thread(rebuilder.stop))
 
 
 def _project(machinery: Machinery, ending: threading.Event) -> None:

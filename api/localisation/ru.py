@@ -72,6 +72,7 @@ RUSSIAN: Final = Catalogue(
         "REFUND_NOT_FOUND": "Возврат не найден.",
         "CART_ITEM_NOT_FOUND": "Такого товара в корзине нет.",
         "API_KEY_NOT_FOUND": "Ключ API не найден.",
+        "PROJECTION_NOT_FOUND": "Такой модели чтения нет.",
         "SOCIAL_PROFILE_NOT_FOUND": "Профиль в социальной сети не найден.",
         "DEAD_LETTER_NOT_FOUND": "Недоставленное сообщение не найдено.",
         "METHOD_NOT_ALLOWED": "Этот метод здесь не разрешён.",

@@ -72,6 +72,7 @@ UZBEK: Final = Catalogue(
         "REFUND_NOT_FOUND": "Pul qaytarish amali topilmadi.",
         "CART_ITEM_NOT_FOUND": "Savatda bunday mahsulot yoʻq.",
         "API_KEY_NOT_FOUND": "API kaliti topilmadi.",
+        "PROJECTION_NOT_FOUND": "Bunday oʻqish modeli yoʻq.",
         "SOCIAL_PROFILE_NOT_FOUND": "Ijtimoiy tarmoqdagi profil topilmadi.",
         "DEAD_LETTER_NOT_FOUND": "Yetkazilmagan xabar topilmadi.",
         "METHOD_NOT_ALLOWED": "Bu yerda bunday usul bilan murojaat qilib boʻlmaydi.",

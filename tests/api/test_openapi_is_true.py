@@ -396,6 +396,7 @@ async def _look_into_the_log(
     assert data_of(await client.get("/admin/audit/events?type=OrderPlaced", headers=admin.headers))
     assert data_of(await client.get(stream, headers=admin.headers))
     assert data_of(await client.get(f"{stream}/state?version=1", headers=admin.headers))["laterEvents"]
+    data_of(await client.post("/admin/projections/api_keys/rebuild", headers=admin.headers), 202)
     await settle()
     assert data_of(await client.get("/admin/projections", headers=admin.headers))
 

@@ -12,7 +12,7 @@ import pytest
 
 from api.cli import seeding
 from api.cli.seeding import seed_demo
-from infrastructure import roles
+from infrastructure import rebuilding, roles
 from infrastructure.bootstrap import PROJECTIONS, Machinery
 from infrastructure.messaging import publisher
 from infrastructure.migrations import migrate
@@ -159,7 +159,14 @@ class TestRebuild:
 class TestLocks:
     def test_each_purpose_has_a_lock_of_its_own(self) -> None:
         # The publisher holds its lock for as long as it runs: shared with read models, no rebuild would ever begin.
-        locks = [publisher.LOCK, tracking.LOCK, migrate.LOCK, roles.CLEAN_UP_LOCK, seeding.LOCK]
+        locks = [
+            publisher.LOCK,
+            tracking.LOCK,
+            migrate.LOCK,
+            roles.CLEAN_UP_LOCK,
+            seeding.LOCK,
+            rebuilding.LOCK,
+        ]
         assert len(set(locks)) == len(locks)
 
     def test_a_lock_that_is_not_given_back_ends_the_rebuild_in_a_sentence(

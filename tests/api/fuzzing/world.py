@@ -341,7 +341,7 @@ async def _expendable(shop: Shop) -> dict[str, dict[str, list[str]]]:
 
 
 def _looks(orders: list[str]) -> dict[str, dict[str, list[str]]]:
-    """What staff may look at in the log."""
+    """What staff may look at in the log, and have made anew."""
     stream = "/admin/audit/streams/{streamType}/{streamId}"
     return {
         **{
@@ -352,6 +352,7 @@ def _looks(orders: list[str]) -> dict[str, dict[str, list[str]]]:
             "type": ["OrderPlaced", "orders.OrderConfirmed.v1"],
             "streamType": ["order", "account"],
         },
+        **_each("name", ["customer_orders", "api_keys"], "POST /admin/projections/{name}/rebuild"),
     }
 
 

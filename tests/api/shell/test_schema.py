@@ -139,6 +139,7 @@ class TestDocument:
             "/api/v1/auth/logout",
             "/api/v1/admin/accounts/{accountId}",
             "/api/v1/admin/accounts/{accountId}/suspend",
+            "/api/v1/admin/projections/{name}/rebuild",
             "/api/v1/listings/{listingId}/deactivate",
         }
         # It may be left out only to be told, by a code of its own, that it was.
