@@ -59,14 +59,17 @@ def connection(tools: Machinery) -> Iterator[psycopg.Connection[Any]]:
 
 def ask(tools: Machinery, *names: str) -> None:
     """A super admin asks for these to be made anew; every read model knows of it."""
-    asyncio.run(_submit(tools, names))
+    asyncio.run(submit_requests(tools, names))
     catch_up(tools)
 
 
-async def _submit(tools: Machinery, names: Sequence[str]) -> None:
+async def submit_requests(tools: Machinery, names: Sequence[str]) -> None:
+    """The super admin of the settings, who is there from now on, asks for these."""
     await bootstrap_super_admin(tools)
+    email = tools.settings.accounts.super_admin_email
+    assert email is not None
     async with tools.open_pool(name="test") as pool, tools.open_commands(pool) as (commands, store):
-        claim_id = derived_id(EMAIL_CLAIM, EMAIL)
+        claim_id = derived_id(EMAIL_CLAIM, email)
         held = (await store.load({claim_id: kinds_by_name()["claim"]}))[claim_id].state
         assert isinstance(held, Claim)
         for name in names:

@@ -13,8 +13,12 @@ import httpx
 import psycopg
 import pytest
 
+from infrastructure.bootstrap import Machinery
 from infrastructure.embedded.services import ServiceUrls
 from infrastructure.roles import ROLES
+from infrastructure.settings import Settings
+from projections.shared import tracking
+from tests.infrastructure.test_rebuilding import submit_requests
 from tests.packaging.test_compose import GIVEN
 from tests.support.running import ROOT, environment_of
 
@@ -230,6 +234,36 @@ class TestBackgroundRoles:
             assert await process.end(number) == 0, process.said
 
 
+class TestRebuilding:
+    async def test_a_projector_that_was_killed_leaves_the_rebuild_to_the_next_and_that_does_it_once(
+        self, migrated: dict[str, str], tmp_path: Path
+    ) -> None:
+        # Nobody publishes anything: read models are made from the log alone.
+        alone = migrated | {
+            "NATS_URL": "nats://127.0.0.1:1",
+            "SUPER_ADMIN_EMAIL": "root@example.uz",
+            "SUPER_ADMIN_PASSWORD": "correct horse battery staple",
+        }
+        await submit_requests(Machinery(Settings.from_environment(alone)), ["account_directory"])
+        with psycopg.connect(migrated["DATABASE_URL"]) as reader:
+            # Somebody reads the old rows for long, so that the new ones cannot take over yet.
+            reader.execute("SELECT count(*) FROM account_directory")
+            async with started(alone, tmp_path, "role", "projector") as first:
+                await first.until_it_logs("rebuild_begun", projection="account_directory")
+                await first.end(signal.SIGKILL)
+        async with started(alone, tmp_path, "role", "projector") as second:
+            await second.until_it_logs("rebuild_finished", projection="account_directory")
+            assert await second.end() == 0, second.said
+        done = generation_of(migrated, "account_directory")
+        assert done > 1
+        # The next request is served, and the one that was finished is not begun again before it.
+        await submit_requests(Machinery(Settings.from_environment(alone)), ["api_keys"])
+        async with started(alone, tmp_path, "role", "projector") as third:
+            await third.until_it_logs("rebuild_finished", projection="api_keys")
+            assert await third.end() == 0, third.said
+        assert generation_of(migrated, "account_directory") == done
+
+
 class TestRefusals:
     async def test_the_api_does_not_share_its_process(
         self, configured: dict[str, str], tmp_path: Path
@@ -262,6 +296,14 @@ class TestRefusals:
         assert status == 78
         assert "JWT_SECRET" in said
         assert configured["JWT_SECRET"] not in said
+
+
+def generation_of(environment: Mapping[str, str], name: str) -> int:
+    with psycopg.connect(environment["DATABASE_URL"]) as connection:
+        [generation] = [
+            each.generation for each in tracking.all_tracked(connection) if each.name == name and each.live
+        ]
+    return generation
 
 
 async def _first_answer(client: httpx.AsyncClient, api: Started) -> httpx.Response:
