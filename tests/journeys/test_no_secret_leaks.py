@@ -256,6 +256,26 @@ async def a_program_shows_a_key(story: Story) -> None:
     assert (await story.http.get(f"{API}/seller/orders", headers={"X-API-Key": key})).status == 401
 
 
+async def staff_look_into_the_log(story: Story) -> None:
+    """All that happened, and how everything stands now."""
+    token = story.people["admin"].token
+    fresh = {"X-Min-Position": str(story.shop.position), "Prefer": "wait=10"}
+    streams: set[tuple[str, str]] = set()
+    cursor = ""
+    while True:
+        page = await story.http.get(f"{API}/admin/audit/events?limit=100{cursor}", token=token, headers=fresh)
+        assert page.status == 200
+        shown = msgspec.json.decode(page.body)
+        streams |= {(event["streamType"], event["streamId"]) for event in shown["data"]}
+        if not shown["meta"]["hasMore"]:
+            break
+        cursor = f"&cursor={shown['meta']['nextCursor']}"
+    assert {"account", "session", "api_key", "otp_challenge", "payment"} <= {kind for kind, _ in streams}
+    for kind, stream_id in streams:
+        state = await story.http.get(f"{API}/admin/audit/streams/{kind}/{stream_id}/state", token=token)
+        assert state.status == 200
+
+
 STEPS: Final[tuple[Callable[[Story], Awaitable[None]], ...]] = (
     the_house_is_set_up,
     people_register_and_sign_in,
@@ -265,6 +285,7 @@ STEPS: Final[tuple[Callable[[Story], Awaitable[None]], ...]] = (
     somebody_proves_who_they_are,
     somebody_comes_by_phone_and_stays,
     a_program_shows_a_key,
+    staff_look_into_the_log,
 )
 
 TEAPOT: Final = "Blue teapot from Rishtan"
