@@ -1,4 +1,4 @@
-"""Where in the log to look: one slim row for each event, by what an audit asks for (requirements ES-10, §46.3, ADR 0020).
+"""Where in the log to look: one slim row for each event, by what an audit asks for (requirements ES-10, §46.3, ADR 0021).
 
 It holds places and ids only. The events themselves are read from the log, by position. Their time needs no column, since the log
 is in the order of its own clock; nor does the kind of stream, since each event belongs to one; nor does the stream, whose events
