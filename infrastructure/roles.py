@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from typing import Final
 
 import psycopg
@@ -71,21 +71,18 @@ Role = Callable[[RoleContext, asyncio.Event], Awaitable[None]]
 
 
 def bring_schema_up_to_date(machinery: Machinery) -> list[str]:
-    """Migrate the write side, create read models that are missing, rebuild those whose shape has changed.
+    """Migrate the write side, create and fill read models that are missing, rebuild those whose shape has changed.
 
     Returns what was done, a line each. Safe to run in several processes at once.
     """
     with machinery.connect(name="daftar-migrate") as connection:
         done = [f"applied {name}" for name in migrate(connection)]
-        changed = create_missing(connection, PROJECTIONS)
-        for projection in PROJECTIONS:
-            if projection.name in changed:
-                history = machinery.open_log(name="daftar-migrate")
-                try:
+        with closing(machinery.open_log(name="daftar-migrate")) as history:
+            due = create_missing(connection, PROJECTIONS, head=history.head())
+            for projection in PROJECTIONS:
+                if projection.name in due:
                     rebuild(connection, projection, history)
-                finally:
-                    history.close()
-                done.append(f"rebuilt {projection.name}")
+                    done.append(f"rebuilt {projection.name}")
     return done
 
 

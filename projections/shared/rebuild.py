@@ -53,10 +53,13 @@ Along = Callable[[psycopg.Connection[Any]], None]
 """What is written in the transaction in which the new generation takes over."""
 
 
-def create_missing(connection: psycopg.Connection[Any], projections: Sequence[Projection]) -> list[str]:
-    """Create read models that do not exist yet, empty; returns the names of those whose shape has changed.
+def create_missing(
+    connection: psycopg.Connection[Any], projections: Sequence[Projection], *, head: int = 0
+) -> list[str]:
+    """Create read models that do not exist yet, empty; returns the names of those to be rebuilt.
 
-    A changed one goes on serving in its old shape until it is rebuilt.
+    One whose shape has changed goes on serving in its old shape until then. A new one shows nothing until then, where the log,
+    which ends at `head`, is so long that it would take a projector a while to follow it from its beginning beside its other work.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (tracking.LOCK,))
@@ -68,7 +71,11 @@ def create_missing(connection: psycopg.Connection[Any], projections: Sequence[Pr
     return [
         projection.name
         for projection in projections
-        if projection.name in live and live[projection.name].fingerprint != projection.fingerprint()
+        if (
+            head > CLOSE_ENOUGH
+            if projection.name not in live
+            else live[projection.name].fingerprint != projection.fingerprint()
+        )
     ]
 
 

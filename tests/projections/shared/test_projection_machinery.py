@@ -18,7 +18,7 @@ from infrastructure.identity import new_id
 from projections.shared import rebuild as rebuilding
 from projections.shared import tracking
 from projections.shared.projection import Batch, Projection
-from projections.shared.rebuild import RebuildProgress, create_missing, rebuild
+from projections.shared.rebuild import CLOSE_ENOUGH, RebuildProgress, create_missing, rebuild
 from projections.shared.runner import ProjectionRunner
 from projections.shared.table import Table
 from tests.support import tickets_office as office
@@ -203,6 +203,16 @@ class TestFollowing:
             raise psycopg.Rollback
         runner(connection, log, OfficeSales()).catch_up()
         assert [row[3] for row in rows_of(connection)] == [2]
+
+    @pytest.mark.parametrize(
+        ("head", "due"), [(0, []), (CLOSE_ENOUGH, []), (CLOSE_ENOUGH + 1, ["office_sales"])]
+    )
+    async def test_a_new_one_is_to_be_filled_at_once_where_following_would_take_long(
+        self, connection: Connection, head: int, due: list[str]
+    ) -> None:
+        assert create_missing(connection, [OfficeSales()], head=head) == due
+        # It is there now, in the shape that it shall have.
+        assert create_missing(connection, [OfficeSales()], head=head) == []
 
     async def test_two_projectors_at_once_apply_each_event_once(
         self, loop: CommandLoop, connection: Connection, log: PostgresLog, database_url: str
