@@ -24,6 +24,7 @@ from domain.orders.amounts import OrderTerms
 from infrastructure.bootstrap import Machinery, Pool, derived_key, kinds_by_name
 from infrastructure.cache.catalogue import CatalogueCache
 from infrastructure.cache.redis import connect
+from infrastructure.cache.session_use import SessionUse
 from infrastructure.event_store.postgres import PostgresEventStore
 from infrastructure.files.images import PillowPortraits
 from infrastructure.last_seen import LastSeen
@@ -49,6 +50,7 @@ class AppServices(msgspec.Struct, frozen=True, kw_only=True):
     keys: ProgramsAtTheDoor
     api_keys: ApiKeyIssuer
     last_seen: LastSeen
+    session_use: SessionUse
     redis: Redis | None
     clock: Clock
     new_id: NewId
@@ -122,6 +124,14 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
         )
         sockets = Sockets()
         standings.watch(sockets.doubt)
+        session_use = await stack.enter_async_context(
+            SessionUse(
+                redis,
+                seconds=settings.tokens.session_cache_seconds,
+                namespace=derived_key(settings, b"session use"),
+            )
+        )
+        standings.watch(session_use.forget)
         follower = StandingFollower(
             standings, database_url=tools.database_url, names=tools.names, memories=(store, commands)
         )
@@ -143,6 +153,7 @@ async def open_services(tools: Machinery) -> AsyncIterator[AppServices]:
                 prefix=settings.accounts.api_key_prefix,
             ),
             last_seen=last_seen,
+            session_use=session_use,
             keys=ProgramsAtTheDoor(
                 KeyDoor(
                     store=store,

@@ -165,6 +165,8 @@ async def stand(
         raise AccountIsRejected("The application of this account was turned down.")
     if services.last_seen is not None:
         services.last_seen.note(Kind.ACCOUNT, claims.account_id)
+    if services.session_use is not None:
+        services.session_use.note(claims.session_id, claims.account_id)
     return Caller(
         actor_id=claims.account_id,
         role=standing.role,

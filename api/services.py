@@ -55,6 +55,14 @@ class LastSeen(Protocol):
         ...
 
 
+class SessionUse(Protocol):
+    """Which session was used, and when."""
+
+    def note(self, session_id: UUID, account_id: UUID) -> None:
+        """Somebody has just been let in by a token of this session; costs nothing."""
+        ...
+
+
 class Reader(Protocol):
     """The read side as a whole."""
 
@@ -99,6 +107,11 @@ class Services(Protocol):
     @property
     def last_seen(self) -> LastSeen | None:
         """Is told who was let in; nobody, where that is not kept."""
+        ...
+
+    @property
+    def session_use(self) -> SessionUse | None:
+        """Is told which session was used; nobody, where that is not kept."""
         ...
 
     @property

@@ -11,14 +11,11 @@ configured it writes the table itself, at the same pace.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -27,12 +24,10 @@ from application.shared.bounded import forget_oldest
 from application.shared.command import StoreUnavailable
 from infrastructure.cache.absence import Absence
 from infrastructure.event_store.postgres import store_errors
+from infrastructure.flushing import FLUSH_SECONDS, Flushing
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
-log: Final = structlog.get_logger(__name__)
-
-FLUSH_SECONDS: Final = 15.0
 CAPACITY: Final = 100_000
 TOGETHER_MAXIMUM: Final = 5_000
 PATIENCE_SECONDS: Final = 2.0
@@ -72,8 +67,8 @@ end
 """
 
 
-class LastSeen(AbstractAsyncContextManager["LastSeen"]):
-    """What one API process has seen; flushes itself for as long as the context lasts."""
+class LastSeen(Flushing):
+    """What one API process has seen."""
 
     def __init__(
         self,
@@ -87,14 +82,13 @@ class LastSeen(AbstractAsyncContextManager["LastSeen"]):
 
         `namespace` is the same in all processes of an installation, and tells it from others on the same Redis.
         """
+        super().__init__(name="last_seen", flush_seconds=flush_seconds)
         self._redis = redis
         self._pool = pool
         self._namespace = namespace
-        self._flush_seconds = flush_seconds
         self._seen: dict[Kind, dict[UUID, float]] = {kind: {} for kind in Kind}
         self._kept_at: dict[Kind, float] = dict.fromkeys(Kind, float("-inf"))
         self._absence = Absence("last_seen_without_redis", "last_seen_with_redis")
-        self._flushing: asyncio.Task[None] | None = None
 
     def note(self, kind: Kind, whose: UUID) -> None:
         """Somebody has just been let in."""
@@ -102,21 +96,6 @@ class LastSeen(AbstractAsyncContextManager["LastSeen"]):
         # To the end, so that whoever came last is forgotten last.
         seen.pop(whose, None)
         seen[whose] = time.time()
-
-    async def __aenter__(self) -> Self:
-        self._flushing = asyncio.create_task(self._flush_for_ever(), name="last-seen")
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
-        await self.flush(ending=True)
 
     async def flush(self, *, ending: bool = False) -> None:
         """Hand over what was seen; what cannot be handed over now is kept for the next time."""
@@ -129,14 +108,6 @@ class LastSeen(AbstractAsyncContextManager["LastSeen"]):
                 if not handed_over:
                     self._seen[kind] = {**seen, **self._seen[kind]}
                     forget_oldest(self._seen[kind], CAPACITY)
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._flush_seconds)
-            try:
-                await self.flush()
-            except Exception as error:
-                log.error("last_seen_not_kept", exc_info=error)
 
     async def _hand_over(self, kind: Kind, seen: dict[UUID, float], *, ending: bool) -> bool:
         if self._redis is not None:

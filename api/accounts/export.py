@@ -89,6 +89,7 @@ async def _export(services: AppServices, account_id: UUID, session_id: UUID | No
     account = (await current_account(services.store, account_id)).account
     known = await Accounts(reader).by_id(account_id)
     sessions = (await Sessions(reader).open_of(account_id, now, PageRequest(limit=MAX_LIMIT))).items
+    used = await services.session_use.last_used([each.session_id for each in sessions])
     keys = (await ApiKeys(reader).of(account_id, PageRequest(limit=MAX_LIMIT))).items
     details, ledger = OrderDetails(reader), PaymentLedger(reader)
     orders = await _all(
@@ -116,7 +117,12 @@ async def _export(services: AppServices, account_id: UUID, session_id: UUID | No
         else timestamp(known.last_login_at),
         last_seen_at=None if known is None or known.last_seen_at is None else timestamp(known.last_seen_at),
         business_name=None if known is None else known.business_name,
-        sessions=[OpenSessionView.of(each, current=each.session_id == session_id) for each in sessions],
+        sessions=[
+            OpenSessionView.of(
+                each, current=each.session_id == session_id, last_used_at=used.get(each.session_id)
+            )
+            for each in sessions
+        ],
         api_keys=[KnownApiKeyView.of(each, now) for each in keys],
         orders=[OrderDetailView.of(each) for each in orders],
         payments=[PaymentDetailView.of(each) for each in payments],

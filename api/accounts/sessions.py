@@ -1,5 +1,6 @@
 """Where somebody is signed in (requirement TOK-18): look, and end what should not go on."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +24,11 @@ KIND: Final = "session"
 
 
 class OpenSessionView(ResponseBody, frozen=True, kw_only=True):
-    """A session that is open; `current` is the one that asks. Address and device are as they were at sign-in."""
+    """A session that is open; `current` is the one that asks. Address and device are as they were at sign-in.
+
+    `lastUsedAt` is when a token of it was shown last, to within half a minute; null when that is longer ago than is remembered
+    (a day, unless set otherwise), or not known just now.
+    """
 
     session_id: UUID
     current: bool
@@ -31,6 +36,7 @@ class OpenSessionView(ResponseBody, frozen=True, kw_only=True):
     user_agent: str | None
     opened_at: Timestamp
     prolonged_at: Timestamp | None
+    last_used_at: Timestamp | None
     expires_at: Timestamp
 
     def __repr__(self) -> str:
@@ -38,7 +44,7 @@ class OpenSessionView(ResponseBody, frozen=True, kw_only=True):
         return f"OpenSessionView({self.session_id})"
 
     @classmethod
-    def of(cls, session: SessionView, *, current: bool) -> "OpenSessionView":
+    def of(cls, session: SessionView, *, current: bool, last_used_at: datetime | None) -> "OpenSessionView":
         """Show a session to its owner."""
         return cls(
             session_id=session.session_id,
@@ -47,6 +53,7 @@ class OpenSessionView(ResponseBody, frozen=True, kw_only=True):
             user_agent=session.user_agent,
             opened_at=timestamp(session.opened_at),
             prolonged_at=None if session.prolonged_at is None else timestamp(session.prolonged_at),
+            last_used_at=None if last_used_at is None else timestamp(last_used_at),
             expires_at=timestamp(session.expires_at),
         )
 
@@ -73,9 +80,14 @@ class SessionsController(Controller):
         found = await Sessions(services.reader).open_of(
             caller.actor_id, services.clock(), wanted(page_request)
         )
+        used = await services.session_use.last_used([session.session_id for session in found.items])
         return numbered(
             found,
-            lambda session: OpenSessionView.of(session, current=session.session_id == caller.session_id),
+            lambda session: OpenSessionView.of(
+                session,
+                current=session.session_id == caller.session_id,
+                last_used_at=used.get(session.session_id),
+            ),
         )
 
     @delete(

@@ -177,7 +177,7 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`REFRESH_REUSE_GRACE_SECONDS`: for how long a refresh token that was just used is taken for an honest retry."""
 
     session_cache_seconds: int
-    """`SESSION_CACHE_TTL_SECONDS`: understood and without effect, since no copy of a session is kept in Redis (ADR 0016)."""
+    """`SESSION_CACHE_TTL_SECONDS`: for how long Redis knows when a session was used last."""
 
 
 class PasswordSettings(msgspec.Struct, frozen=True, kw_only=True):

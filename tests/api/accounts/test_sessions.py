@@ -25,6 +25,9 @@ async def test_people_see_where_they_are_signed_in_and_which_of_it_is_here(
     assert there["userAgent"] == "Nokia 3310"
     assert there["ip"] == "127.0.0.1"
     assert there["expiresAt"] > there["openedAt"] > here["openedAt"]
+    # The one has just asked; by the other nobody has done anything yet.
+    assert here["lastUsedAt"] > here["openedAt"]
+    assert there["lastUsedAt"] is None
     [mine] = [
         each
         for each in data_of(await client.get("/auth/sessions", headers=second.headers))

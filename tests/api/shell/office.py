@@ -460,6 +460,7 @@ class OfficeServices:
     reader: ReadSide = field(default_factory=ReadSide)
     redis: Redis | None = None
     last_seen: None = None
+    session_use: None = None
     new_id: Any = new_id
     health_checks: dict[str, HealthCheck] = field(default_factory=dict)
     newest: int = 8

@@ -1,0 +1,50 @@
+"""What a process gathers in memory and hands over every few seconds, and once more when it ends."""
+
+import asyncio
+from abc import abstractmethod
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+FLUSH_SECONDS: Final = 15.0
+
+log: Final = structlog.get_logger(__name__)
+
+
+class Flushing(AbstractAsyncContextManager[Any]):
+    """Flushes itself for as long as the context lasts. A failure is told and ends nothing."""
+
+    def __init__(self, *, name: str, flush_seconds: float) -> None:
+        """`name` is what the log calls it."""
+        self._name = name
+        self._flush_seconds = flush_seconds
+        self._flushing: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def flush(self, *, ending: bool = False) -> None:
+        """Hand over what was gathered; what cannot be handed over now is kept for the next time."""
+
+    async def __aenter__(self) -> Self:
+        self._flushing = asyncio.create_task(self._flush_for_ever(), name=self._name)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self.flush(ending=True)
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._flush_seconds)
+            try:
+                await self.flush()
+            except Exception as error:
+                log.error(f"{self._name}_not_kept", exc_info=error)
