@@ -16,7 +16,7 @@ import psycopg
 
 from application.shared.command import StoreUnavailable
 from application.shared.store import Kind
-from domain.audit.admin_audit import admin_audit_id
+from domain.audit.admin_audit import COMMAND_LINE, admin_audit_id
 from domain.carts.cart import cart_id
 from domain.categories.category_use import category_use_id
 from domain.inventory.stock import stock_id
@@ -50,6 +50,9 @@ OWNERS: Final[Mapping[str, Callable[[UUID], UUID]]] = {
     "stock": stock_id,
 }
 """Kinds of streams that stand for something of somebody's: the owner's id names them, too."""
+
+COMMAND_LINE_NAME: Final = "command-line"
+"""Of the stream in which it is kept what was looked at on the machine itself."""
 
 AT_ONCE: Final = 1_000
 """How many events of one stream are in memory at a time while its state is made."""
@@ -167,6 +170,8 @@ class Replay:
             UnknownKind, NoName, NothingThere: nothing does.
         """
         kind = kind_called(word)
+        if kind.name == "admin_audit" and name == COMMAND_LINE_NAME:
+            return self._begun([COMMAND_LINE], f"{word}/{name}")
         if kind.name == "order" and ORDER_NUMBER.fullmatch(name):
             return self._begun([self._order_of(name.upper())], name)
         ledger = LEDGER.fullmatch(name) if kind.name == "seller_ledger" else None

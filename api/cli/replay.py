@@ -1,9 +1,13 @@
-"""The history of one stream, and how it stood at any moment of the past (requirements ES-10). It changes nothing."""
+"""The history of one stream, and how it stood at any moment of the past (requirements ES-10).
 
+It changes nothing; that somebody looked is recorded first, and what cannot be recorded is not shown.
+"""
+
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import click
@@ -11,12 +15,18 @@ import msgspec
 
 from api.cli.environment import machinery, stop
 from api.cli.output import count, expecting_failures, json_option, moment, print_json, printable
+from application.audit.commands import RecordAuditReplay
+from application.shared.caller import SYSTEM
+from domain.audit.events import AuditQuery
 from domain.shared.errors import NotFound
+from domain.shared.reasons import ReasonInvalid
+from infrastructure.bootstrap import Machinery
 from infrastructure.replay import (
     HistoryEvent,
     NoName,
     NotBegun,
     Replay,
+    Stream,
     UnknownKind,
     Until,
     always,
@@ -37,19 +47,29 @@ class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     state: dict[str, Any]
 
 
-class Moment(click.ParamType["Until"]):
+class AsOf(msgspec.Struct, frozen=True):
+    """A moment of the past: whether an event had happened by then, and how it was asked for."""
+
+    until: Until
+    query: AuditQuery
+
+
+NOW: Final = AsOf(always, AuditQuery())
+
+
+class Moment(click.ParamType["AsOf"]):
     """A position of the log, a version of the stream, or a time."""
 
     name = "moment"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Until:
-        """Whether an event had happened by then."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AsOf:
+        """The moment that is meant."""
         text = str(value).strip()
         if re.fullmatch(r"[0-9]{1,18}", text):
-            return until_position(int(text))
+            return AsOf(until_position(int(text)), AuditQuery(position=int(text)))
         version = re.fullmatch(r"version:([0-9]{1,18})", text)
         if version is not None:
-            return until_version(int(version[1]))
+            return AsOf(until_version(int(version[1])), AuditQuery(version=int(version[1])))
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
@@ -58,14 +78,15 @@ class Moment(click.ParamType["Until"]):
                 param,
                 ctx,
             )
-        return until_moment(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return AsOf(until_moment(at), AuditQuery(at=at))
 
 
 @click.command()
 @click.argument("stream")
 @click.option(
     "--at",
-    "until",
+    "as_of",
     type=Moment(),
     metavar="MOMENT",
     help="Up to a position (1234), a version (version:3) or a time (2026-05-01T12:00:00Z; UTC unless said).",
@@ -76,13 +97,21 @@ class Moment(click.ParamType["Until"]):
     default=False,
     help="Show personal data; masked by default. What was erased stays erased.",
 )
+@click.option(
+    "--reason",
+    help="Why you look, for those who read `daftar replay admin_audit/command-line`. It names a case, not people.",
+)
 @json_option
 @expecting_failures
-def replay(stream: str, until: Until | None, *, with_personal: bool, as_json: bool) -> None:
-    """Show the history of one STREAM and its state as of then. It changes nothing.
+def replay(
+    stream: str, as_of: AsOf | None, *, with_personal: bool, reason: str | None, as_json: bool
+) -> None:
+    """Show the history of one STREAM and its state as of then.
+
+    It changes nothing but that the look itself is recorded before anything is shown.
 
     STREAM is KIND/ID, an id alone, or an order's number. A cart, and what an admin looked at (admin_audit), is named by its
-    account's id, stock by its listing's, a seller's ledger by account and currency (seller_ledger/ID:usd).
+    account's id (or command-line), stock by its listing's, a seller's ledger by account and currency (seller_ledger/ID:usd).
 
     \b
     Example:
@@ -93,7 +122,17 @@ def replay(stream: str, until: Until | None, *, with_personal: bool, as_json: bo
     tools = machinery()
     history = tools.open_log(name="daftar-replay")
     try:
-        shown = _replay(Replay(history, tools.names, with_personal=with_personal), stream, until or always)
+        replay = Replay(history, tools.names, with_personal=with_personal)
+        found = _find(replay, stream)
+        as_of = as_of or NOW
+        look = RecordAuditReplay(
+            target_type=found.kind.name,
+            target_id=found.stream_id,
+            query=msgspec.structs.replace(as_of.query, with_personal=with_personal),
+            reason=reason,
+        )
+        asyncio.run(_record(tools, look))
+        shown = _replay(replay, found, as_of.until)
     finally:
         history.close()
     if as_json:
@@ -102,17 +141,31 @@ def replay(stream: str, until: Until | None, *, with_personal: bool, as_json: bo
         _show(shown)
 
 
-def _replay(log: Replay, name: str, until: Until) -> History:
+def _find(log: Replay, name: str) -> Stream:
     try:
-        stream = log.named(name)
-        events = log.events_until(stream, until)
-        standing = log.standing(stream, until)
+        return log.named(name)
     except (UnknownKind, NoName) as error:
         raise click.UsageError(printable(error.message)) from error
-    except NotBegun:
-        stop(f"{printable(name)} had not begun by then: its first event is of {moment(stream.begun_at)}.")
     except NotFound as error:
         stop(printable(error.message))
+
+
+async def _record(tools: Machinery, look: RecordAuditReplay) -> None:
+    async with tools.open_pool(name="daftar-replay") as pool, tools.open_commands(pool) as (commands, _):
+        try:
+            await commands.submit(look, SYSTEM)
+        except ReasonInvalid as error:
+            raise click.UsageError(error.message) from error
+
+
+def _replay(log: Replay, stream: Stream, until: Until) -> History:
+    events = log.events_until(stream, until)
+    try:
+        standing = log.standing(stream, until)
+    except NotBegun:
+        stop(
+            f"{stream.kind.name}/{stream.stream_id} had not begun by then: its first event is of {moment(stream.begun_at)}."
+        )
     return History(
         stream_id=stream.stream_id,
         kind=stream.kind.name,

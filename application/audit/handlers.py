@@ -14,23 +14,28 @@ from domain.accounts.account import Account
 from domain.accounts.permissions import Permission, permits
 from domain.accounts.roles import Role
 from domain.audit import admin_audit
-from domain.audit.admin_audit import BEGINNING, AdminAudit, admin_audit_id
+from domain.audit.admin_audit import BEGINNING, COMMAND_LINE, AdminAudit, admin_audit_id
 from domain.shared.errors import NotPermitted
 
 
 def record_audit_replay(command: RecordAuditReplay, unit: Unit) -> AdminAudit:
     """Keep what the caller is about to be shown. Whoever was of the staff until a moment ago is shown nothing."""
-    staff = acting_staff(unit, Permission.AUDIT_READ)
-    staff.check_may_act()
-    if not permits(staff.role, Permission.AUDIT_READ):
-        raise NotPermitted("Only staff look into the log.")
     events = AdminAudit.replay(
         target_type=command.target_type,
         target_id=command.target_id,
         query=command.query,
         reason=command.reason,
     )
-    return unit.begin(AdminAudit, admin_audit_id(staff.account_id), events)
+    audit_id = COMMAND_LINE if unit.caller.is_system else admin_audit_id(_reader(unit).account_id)
+    return unit.begin(AdminAudit, audit_id, events)
+
+
+def _reader(unit: Unit) -> Account:
+    staff = acting_staff(unit, Permission.AUDIT_READ)
+    staff.check_may_act()
+    if not permits(staff.role, Permission.AUDIT_READ):
+        raise NotPermitted("Only staff look into the log.")
+    return staff
 
 
 def rebuild_projection(command: RebuildProjection, unit: Unit) -> RebuildAsked:

@@ -22,6 +22,10 @@ def admin_audit_id(account_id: UUID) -> UUID:
     return derived_id("admin_audit", str(account_id))
 
 
+COMMAND_LINE: Final = derived_id("admin_audit", "command line")
+"""The stream in which it is kept what was looked at on the machine itself, by whoever may log in there."""
+
+
 class AdminAudit(State, frozen=True, kw_only=True):
     """How often somebody looked, and how often they had something made anew. The log itself knows at what."""
 

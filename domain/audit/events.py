@@ -14,7 +14,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
     `event` is a kind of event (`orders.OrderPlaced`), `stream_type` a kind of stream. `since` and `until` bound what a search
     finds, both included. `version`, `position` or `at` is the moment as of which a state was asked for. `after` is where a page
-    was read on from: a position of the log, or of one stream a version.
+    was read on from: a position of the log, or of one stream a version. `with_personal` is whether personal data was shown, not masked.
     """
 
     event: str | None = None
@@ -28,6 +28,7 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     at: datetime | None = None
     after: int | None = None
     limit: int | None = None
+    with_personal: bool = False
 
 
 class AuditReplayPerformed(DomainEvent, frozen=True, kw_only=True):

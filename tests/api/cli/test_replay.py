@@ -129,7 +129,7 @@ class TestThen:
 
     def test_a_time_without_zone_is_utc(self) -> None:
         noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-        until = Moment().convert("2026-05-01T12:00:00", None, None)
+        until = Moment().convert("2026-05-01T12:00:00", None, None).until
         event = ValueClaimed(kind="sku", owner_id=uuid4())
 
         def recorded(at: datetime) -> Recorded:
@@ -185,10 +185,29 @@ class TestShowing:
         assert "orders.OrderPlaced.v1  by customer" in shown
         assert "State as of version 2 (3 later events left out):" in shown
 
-    def test_it_changes_nothing(self, replay: Any, tools: Machinery) -> None:
+    def test_it_changes_nothing_but_that_the_look_is_recorded_before_it_is_shown(
+        self, replay: Any, run: Run, tools: Machinery
+    ) -> None:
         history = tools.open_log(name="test")
         before = history.head()
-        replay(f"order/{DELIVERED}")
-        after = history.head()
+
+        replay(f"order/{DELIVERED}", "--at", "version:2", "--with-personal", "--reason", "Case 17")
+
+        assert history.head() == before + 1
         history.close()
-        assert after == before
+        looked = replay("admin_audit/command-line")
+        # The second look, at the looks, is one, too.
+        assert names(looked) == ["AuditReplayPerformed"] * 2
+        assert looked["events"][0]["actor"]["kind"] == "system"
+        assert looked["events"][0]["data"] == {
+            "target_type": "order",
+            "target_id": str(DELIVERED),
+            "query": {"version": 2, "with_personal": True},
+            "reason": "Case 17",
+        }
+
+    def test_a_reason_is_words(self, demo: None, run: Run) -> None:
+        refused = run("replay", f"order/{DELIVERED}", "--reason", " ")
+        assert refused.exit_code == 2
+        assert "A reason has 1 to 1000 characters." in refused.stderr
+        assert refused.stdout == ""
