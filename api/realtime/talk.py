@@ -7,7 +7,8 @@ when the token expires.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from api.localisation.languages import catalogue_for
 from api.realtime.frames import Authenticate, Authenticated, error_frame, read_data, read_frame, written
 from api.realtime.sockets import Seat, Sockets
 from api.security import InvalidToken, NoToken, TokenTooOld, by_token, stand, take_token
-from application.shared.command import Unavailable
+from application.shared.command import StoreUnavailable, Unavailable
 from domain.shared.errors import DomainError, InvalidInput, Problem
 from infrastructure.security.tokens import AccessClaims
 
@@ -35,6 +36,9 @@ AUTHENTICATE_SECONDS: Final = 10.0
 
 LOOK_AGAIN_SECONDS: Final = 10.0
 """How often it is asked how an account stands when nothing is heard of it; in memory, while all is well."""
+
+ANSWER_SECONDS: Final = 3.0
+"""A log that takes longer to say how somebody stands counts as away."""
 
 UNSURE_SECONDS: Final = 10.0
 """For how long somebody stays of whom the log, which is away, cannot say how they stand."""
@@ -139,7 +143,8 @@ class Talk:
             Farewell: it is the first, and not good; or there is no room.
         """
         try:
-            caller = await by_token(self._context, self._services)
+            async with _in_time():
+                caller = await by_token(self._context, self._services)
             claims = self._context.claims
             assert claims is not None, "whoever is let in has shown a token"
             if self._claims is not None and claims.account_id != self._claims.account_id:
@@ -176,7 +181,8 @@ class Talk:
         if self._claims is None:
             return
         try:
-            await stand(self._claims, self._context, self._services)
+            async with _in_time():
+                await stand(self._claims, self._context, self._services)
         except DomainError as refused:
             await self._tell(refused)
             raise self._farewell(refused) from refused
@@ -257,6 +263,15 @@ class Talk:
     @staticmethod
     def _farewell(error: DomainError | Unavailable) -> Farewell:
         return Farewell(TRY_AGAIN if isinstance(error, Unavailable) else UNAUTHENTICATED, error.code)
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise StoreUnavailable("The log does not answer.") from error
 
 
 def _odd(message: str, field: str = "") -> InvalidInput:

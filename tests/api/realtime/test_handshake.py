@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from websockets.typing import Subprotocol
 
 from api.assembly import AppServices
 from api.realtime import sockets, talk
+from api.services import Standing
 from application.accounts.commands import ChangeAccountRole, SuspendAccount
 from application.shared.caller import Caller
 from domain.accounts.roles import Role
@@ -19,6 +21,12 @@ from tests.api.conftest import Person, SignUp, log_in
 from tests.api.realtime.conftest import Lines, Open
 
 pytestmark = pytest.mark.services
+
+
+class Silence:
+    """Whether the log is silent."""
+
+    lasts = False
 
 
 def browser(token: str) -> list[Subprotocol]:
@@ -276,6 +284,59 @@ class TestStaying:
         await channels[0].connection.close()
         await asyncio.sleep(0.2)
         assert (await (await open_channel(buyer.token)).hear())[0] == "authenticated"
+
+
+class TestWithoutTheLog:
+    @pytest.fixture
+    def silent(self, services: AppServices, monkeypatch: pytest.MonkeyPatch) -> Silence:
+        """Lets the log say nothing of how anybody stands, for as long as the test likes."""
+        asked = services.accounts.standing
+        silence = Silence()
+
+        async def standing(account_id: UUID, session_id: UUID) -> Standing | None:
+            if silence.lasts:
+                await asyncio.Event().wait()
+            return await asked(account_id, session_id)
+
+        monkeypatch.setattr(services.accounts, "standing", standing)
+        for name, seconds in {
+            "ANSWER_SECONDS": 0.1,
+            "UNSURE_SECONDS": 1.0,
+            "LOOK_AGAIN_SECONDS": 0.1,
+        }.items():
+            monkeypatch.setattr(talk, name, seconds)
+        return silence
+
+    async def test_nobody_comes_in(self, open_channel: Open, sign_up: SignUp, silent: Silence) -> None:
+        buyer = await sign_up("customer")
+        silent.lasts = True
+        channel = await open_channel(buyer.token)
+
+        assert await channel.hear_error() == "STORE_UNAVAILABLE"
+        assert await channel.end() == (1013, "STORE_UNAVAILABLE")
+
+    async def test_nobody_stays_for_long(self, open_channel: Open, sign_up: SignUp, silent: Silence) -> None:
+        channel = await open_channel((await sign_up("customer")).token)
+        await channel.hear()
+        silent.lasts = True
+        began = asyncio.get_running_loop().time()
+
+        assert await channel.end() == (1013, "STORE_UNAVAILABLE")
+        assert asyncio.get_running_loop().time() - began < 5.0
+
+    async def test_a_short_silence_ends_nothing(
+        self, open_channel: Open, sign_up: SignUp, silent: Silence
+    ) -> None:
+        channel = await open_channel((await sign_up("customer")).token)
+        await channel.hear()
+        silent.lasts = True
+        await asyncio.sleep(0.5)
+        silent.lasts = False
+        await asyncio.sleep(1.5)
+
+        await channel.say("wave")
+
+        assert await channel.hear_error() == "VALIDATION_ERROR"
 
 
 class TestExpiring:
