@@ -16,6 +16,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 from api.envelope import ErrorBody, FailureBody
 from api.errors import JSON
@@ -39,6 +40,9 @@ READING_SECONDS: Final = 60.0
 
 FRAME_BYTES_MAXIMUM: Final = 64 * 1024
 """How long a message over a WebSocket may be; a longer one ends the connection with 1009."""
+
+PIECES_MAXIMUM: Final = 1_000
+"""In how many frames a message may come."""
 
 PING_SECONDS: Final = 20.0
 """How often whoever is at the other end of a WebSocket is asked whether they are there, and how long they may take to say so."""
@@ -65,7 +69,36 @@ class _Refused(Exception):
     """A head that the parser has no objections to."""
 
 
-class WireProtocol(HttpToolsProtocol):
+class _ShortOfPatience(asyncio.Protocol):
+    """Leaves a client that takes nothing."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _reading: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Somebody has gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes nothing at the moment. Closing would wait for it, and for whoever answers no ping as well."""
+        super().pause_writing()
+        if self._reading is None:
+            self._reading = self.loop.call_later(READING_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+
+class WireProtocol(_ShortOfPatience, HttpToolsProtocol):
     """One connection."""
 
     _leading_nowhere = 0
@@ -73,7 +106,6 @@ class WireProtocol(HttpToolsProtocol):
     _since = 0.0
     _body_bytes = 0
     _clock: asyncio.TimerHandle | None = None
-    _reading: asyncio.TimerHandle | None = None
     _deaf = False
     _plain_head: bytes | None = None
     _switching = False
@@ -90,23 +122,10 @@ class WireProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Somebody has gone."""
-        for timer in (self._clock, self._reading, self.timeout_keep_alive_task):
+        for timer in (self._clock, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The client takes nothing at the moment."""
-        super().pause_writing()
-        if self._reading is None:
-            self._reading = self.loop.call_later(READING_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        super().resume_writing()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
 
     # --- what comes ----------------------------------------------------------------------------------------
 
@@ -313,10 +332,8 @@ class WireProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-class WireSocket(WebSocketsSansIOProtocol):
+class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
     """One WebSocket, from its handshake on."""
-
-    _reading: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """As the base class, which would tell the log of addresses with their queries, and of frames with their tokens."""
@@ -324,30 +341,18 @@ class WireSocket(WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = _quiet
         self.conn.debug = False
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Somebody has gone."""
-        if self._reading is not None:
-            self._reading.cancel()
-        super().connection_lost(exc)
-
     def data_received(self, data: bytes) -> None:
         """Read on; nobody is left waiting whose handshake cannot be read."""
         super().data_received(data)
         if not self.handshake_initiated and self.conn.handshake_exc is not None:
             self.transport.close()
 
-    def pause_writing(self) -> None:
-        """The client takes nothing at the moment. That it answers no ping either would end nothing: closing waits for it."""
-        super().pause_writing()
-        if self._reading is None:
-            self._reading = self.loop.call_later(READING_SECONDS, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        super().resume_writing()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
+    def handle_cont(self, event: Frame) -> None:
+        """Take a piece of a message. Empty ones make it no longer, so that the library would take them without end."""
+        super().handle_cont(event)
+        if len(self.frames) > PIECES_MAXIMUM:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many pieces")
+            self.handle_parser_exception()
 
 
 _quiet: Final = logging.getLogger("daftar.sockets")

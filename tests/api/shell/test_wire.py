@@ -316,6 +316,19 @@ class TestSockets:
         assert int.from_bytes(answer[2:4], "big") in {1002, 1007}
         writer.close()
 
+    async def test_a_message_in_pieces_without_end_ends_it(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WISH + b"\r\n")
+        await asyncio.wait_for(reader.readuntil(b"xxxxx"), 5)
+        nothing = b"\x80\x00\x00\x00\x00"
+        writer.write(b"\x01" + nothing + (b"\x00" + nothing) * 2_000)
+
+        answer = await asyncio.wait_for(reader.read(), 5)
+
+        assert answer[:1] == b"\x88"
+        assert int.from_bytes(answer[2:4], "big") == 1009
+        writer.close()
+
     async def test_a_client_that_takes_nothing_is_left(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
