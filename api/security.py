@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler
 
 from api.access import Access, Door
 from api.context import Connection, RequestContext, application_of, context_of
-from api.services import Services
+from api.services import Services, Standing
 from application.api_keys.using import caller_by_key
 from application.shared.caller import ActorKind, Caller
 from domain.accounts.account import AccountIsPending, AccountIsRejected
@@ -141,13 +141,26 @@ async def by_token(
         if isinstance(refusal, TokenInvalid):
             raise InvalidToken(str(refusal)) from refusal
         raise TokenTooOld(str(refusal)) from refusal
-    return await stand(claims, context, services, session_may_be_over=session_may_be_over)
+    standing = await check_standing(claims, services, session_may_be_over=session_may_be_over)
+    if services.last_seen is not None:
+        services.last_seen.note(Kind.ACCOUNT, claims.account_id)
+    if services.session_use is not None and not standing.session_over:
+        services.session_use.note(claims.session_id, claims.account_id)
+    return Caller(
+        actor_id=claims.account_id,
+        role=standing.role,
+        session_id=claims.session_id,
+        ip=context.client_address,
+        user_agent=context.user_agent,
+        correlation_id=context.correlation_id,
+        trace_id=context.trace_id,
+    )
 
 
-async def stand(
-    claims: AccessClaims, context: RequestContext, services: Services, *, session_may_be_over: bool = False
-) -> Caller:
-    """Whoever a good token names, as they stand now.
+async def check_standing(
+    claims: AccessClaims, services: Services, *, session_may_be_over: bool = False
+) -> Standing:
+    """How whoever a good token names stands now, if they may act.
 
     Raises:
         TokenRevoked, AccountGone, AccountSuspended, AccountIsPending, AccountIsRejected: see `authenticate`.
@@ -163,19 +176,7 @@ async def stand(
         raise AccountIsPending("This account waits for approval.")
     if standing.status == AccountStatus.REJECTED:
         raise AccountIsRejected("The application of this account was turned down.")
-    if services.last_seen is not None:
-        services.last_seen.note(Kind.ACCOUNT, claims.account_id)
-    if services.session_use is not None:
-        services.session_use.note(claims.session_id, claims.account_id)
-    return Caller(
-        actor_id=claims.account_id,
-        role=standing.role,
-        session_id=claims.session_id,
-        ip=context.client_address,
-        user_agent=context.user_agent,
-        correlation_id=context.correlation_id,
-        trace_id=context.trace_id,
-    )
+    return standing
 
 
 async def _by_key(shown: str, context: RequestContext, services: Services) -> Caller:

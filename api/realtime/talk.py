@@ -22,7 +22,7 @@ from api.errors import failure_of, localised
 from api.localisation.languages import catalogue_for
 from api.realtime.frames import Authenticate, Authenticated, error_frame, read_data, read_frame, written
 from api.realtime.sockets import Seat, Sockets
-from api.security import InvalidToken, NoToken, TokenTooOld, by_token, stand, take_token
+from api.security import InvalidToken, NoToken, TokenTooOld, by_token, check_standing, take_token
 from application.shared.command import StoreUnavailable, Unavailable
 from domain.shared.errors import DomainError, InvalidInput, Problem
 from infrastructure.security.tokens import AccessClaims
@@ -182,7 +182,8 @@ class Talk:
             return
         try:
             async with _in_time():
-                await stand(self._claims, self._context, self._services)
+                # Nobody was seen: a page that was left open is not somebody at work.
+                await check_standing(self._claims, self._services)
         except DomainError as refused:
             await self._tell(refused)
             raise self._farewell(refused) from refused
