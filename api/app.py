@@ -1,6 +1,7 @@
 """The HTTP application: Litestar inside the shell, assembled from services and controllers."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -40,6 +41,7 @@ __all__ = ["Accounts", "Application", "Reader", "Services", "Standing", "create_
 ProjectionLag = Callable[[], Awaitable[Mapping[str, float]]]
 """Gives, by read model, how many positions of the log it is behind."""
 
+_SLASHES = re.compile("/{2,}")
 PROBES = frozenset({"/health", "/health/detailed", "/metrics"})
 
 
@@ -100,7 +102,9 @@ class Application(Litestar):
         """What `Allow` lists at a path; `None` where nothing is."""
         try:
             # Nothing answers TRACE, so the router says what would be answered.
-            self.asgi_router.handle_routing(path=path.rstrip("/") or "/", method=HttpMethod.TRACE)
+            # It folds slashes before it looks.
+            folded = _SLASHES.sub("/", path).rstrip("/") or "/"
+            self.asgi_router.handle_routing(path=folded, method=HttpMethod.TRACE)
         except MethodNotAllowedException as refused:
             return allowed(refused)
         except NotFoundException:

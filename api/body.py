@@ -20,6 +20,9 @@ from domain.shared.errors import InvalidInput, Problem
 
 DEPTH_MAXIMUM: Final = 64
 BODY_BYTES_MAXIMUM: Final = 10 * 1024 * 1024
+MEMBERS_MAXIMUM: Final = 20_000
+"""How many objects, lists and commas a body may have; to look at as many takes some ten milliseconds."""
+
 EXACT_FLOATS: Final = 2**53
 
 _ESCAPED_CONTROL: Final = re.compile(
@@ -165,7 +168,12 @@ def _refuse_what_nobody_can_hold(body: bytes) -> None:
         nul = b"\\u0000" in body
         message = "A text must not contain " + ("the character NUL." if nul else "control characters.")
         raise InvalidInput(message, problems=[Problem("", message, "no_nul" if nul else "no_control")])
-    deep = body.count(b"[") + body.count(b"{") > DEPTH_MAXIMUM
+    opened = body.count(b"[") + body.count(b"{")
+    if len(body) > MEMBERS_MAXIMUM and opened + body.count(b",") > MEMBERS_MAXIMUM:
+        # Nobody's business needs so many, and to look at each takes longer than others should wait.
+        message = f"The body has more than {MEMBERS_MAXIMUM} members."
+        raise InvalidInput(message, problems=[Problem("", message, "max_items")])
+    deep = opened > DEPTH_MAXIMUM
     if deep or _LONG_NUMBER.search(body) is not None:
         _look_inside(body)
 

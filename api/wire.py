@@ -44,6 +44,13 @@ FRAME_BYTES_MAXIMUM: Final = 64 * 1024
 PIECES_MAXIMUM: Final = 1_000
 """In how many frames a message may come."""
 
+HEARING_SECONDS: Final = 10.0
+"""For how long a client may take nothing of what is said over a WebSocket, where all is short."""
+
+PINGS_AT_ONCE: Final = 20
+PINGS_A_SECOND: Final = 1.0
+"""How often a client may ask whether we are there."""
+
 PING_SECONDS: Final = 20.0
 """How often whoever is at the other end of a WebSocket is asked whether they are there, and how long they may take to say so."""
 
@@ -85,12 +92,15 @@ class _ShortOfPatience(asyncio.Protocol):
         """The client takes nothing at the moment. Closing would wait for it, and for whoever answers no ping as well."""
         super().pause_writing()
         if self._reading is None:
-            self._reading = self.loop.call_later(READING_SECONDS, self.transport.abort)
+            self._reading = self.loop.call_later(self._patience(), self.transport.abort)
 
     def resume_writing(self) -> None:
         """It does again."""
         super().resume_writing()
         self._stop_waiting()
+
+    def _patience(self) -> float:
+        return READING_SECONDS
 
     def _stop_waiting(self) -> None:
         if self._reading is not None:
@@ -340,12 +350,28 @@ class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.logger = self.conn.logger = _quiet
         self.conn.debug = False
+        self._pings = float(PINGS_AT_ONCE)
+        self._pinged_at = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Read on; nobody is left waiting whose handshake cannot be read."""
         super().data_received(data)
         if not self.handshake_initiated and self.conn.handshake_exc is not None:
             self.transport.close()
+
+    def _patience(self) -> float:
+        return HEARING_SECONDS
+
+    def handle_ping(self) -> None:
+        """Answer, but neither those who take no answer nor those who ask without end: each answer waits in memory."""
+        now = self.loop.time()
+        earned = (now - self._pinged_at) * PINGS_A_SECOND
+        self._pings = min(float(PINGS_AT_ONCE), self._pings + earned) - 1.0
+        self._pinged_at = now
+        if self._pings < 0 or not self.writable.is_set():
+            self.transport.abort()
+            return
+        super().handle_ping()
 
     def handle_cont(self, event: Frame) -> None:
         """Take a piece of a message. Empty ones make it no longer, so that the library would take them without end."""

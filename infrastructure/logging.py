@@ -286,14 +286,26 @@ def _renderers(log_format: LogFormat, stream: TextIO) -> list[Processor]:
             # Tracebacks are plain text by now. The formatter is given all the same, for where `rich` is installed
             # the default one would print local variables.
             return [
+                _without_escapes,
                 structlog.dev.ConsoleRenderer(
                     colors=coloured,
                     exception_formatter=structlog.dev.plain_traceback,
                     level_styles={
                         level: styles[name] for name, level in _LEVEL_NAMES.items() if name in styles
                     },
-                )
+                ),
             ]
+
+
+def _without_escapes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Texts that may come from anybody do nothing to the terminal that shows them; lines end only where ours do."""
+    for name, value in event.items():
+        if isinstance(value, str) and _ESCAPES.search(value) is not None:
+            event[name] = _ESCAPES.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    return event
+
+
+_ESCAPES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _to_json(_: WrappedLogger, __: str, event: EventDict) -> str:

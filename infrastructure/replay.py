@@ -366,6 +366,21 @@ def kind_called(word: str) -> Kind[Any]:
     return kind
 
 
+def shown_kind(word: str) -> Kind[Any]:
+    """The kind of stream of this name, if others than who is on the machine may look into such streams.
+
+    A claim's is named after an address or a phone: to find it is to know these, also after an erasure.
+
+    Raises:
+        UnknownKind: there is none.
+    """
+    kinds = {name: kind for name, kind in kinds_by_name().items() if name != "claim"}
+    kind = kinds.get(word.lower())
+    if kind is None:
+        raise UnknownKind(f"There is no kind of stream {word!r}. There are: {', '.join(sorted(kinds))}.")
+    return kind
+
+
 def kind_of_event(event: type[DomainEvent]) -> str | None:
     """The name of the kind of stream that such an event belongs to."""
     return _KIND_OF_EVENT.get(event)

@@ -21,7 +21,7 @@ from api.accounts.views import ResetTicketView
 from api.assembly import services_of
 from api.context import context_of
 from api.envelope import Envelope
-from api.guessing import remember_place
+from api.guessing import limit_guesses, remember_place
 from api.limits import Attempt, limit_sign_ins
 from api.localisation.catalogue import Notice
 from api.openapi import NOT_A_COMMAND, errors
@@ -62,6 +62,7 @@ class PasswordsController(Controller):
         """Set a new password by the old one. All other sessions of the account end."""
         # Whoever holds a token is not yet its owner: guessing the password is counted like signing in.
         await limit_sign_ins(request, str(caller.actor_id))
+        await limit_guesses(request, str(caller.actor_id))
         done = await services_of(request).door.password_changes.change(
             current=data.current_password, new=data.new_password, caller=caller
         )

@@ -28,6 +28,8 @@ from infrastructure.event_store.names import EventNames
 from infrastructure.replay import (
     FoundEvent,
     HistoryEvent,
+    NotBegun,
+    NothingThere,
     Replay,
     Standing,
     Stream,
@@ -35,6 +37,7 @@ from infrastructure.replay import (
     Until,
     always,
     kind_called,
+    shown_kind,
     until_moment,
     until_position,
     until_version,
@@ -267,7 +270,7 @@ class ReplayController(Controller):
         after = 0 if place is None else place.version
 
         def look(log: Replay) -> tuple[Stream, list[HistoryEvent]]:
-            found = log.of_kind(stream_type, stream_id)
+            found = _named(log, stream_type, stream_id)
             return found, log.events(found, after=after, limit=wanted.limit + 1)
 
         found, events = await services_of(request).archive.look(look)
@@ -306,13 +309,30 @@ class ReplayController(Controller):
         until = _until(version, at, position)
 
         def look(log: Replay) -> tuple[Stream, Standing]:
-            found = log.of_kind(stream_type, stream_id)
-            return found, log.standing(found, until)
+            found = _named(log, stream_type, stream_id)
+            try:
+                return found, log.standing(found, until)
+            except NotBegun:
+                # When it began is for those to see whose look is recorded.
+                raise NotBegun("By then nothing had happened in this stream.") from None
 
         found, standing = await services_of(request).archive.look(look)
         query = AuditQuery(version=version, at=at, position=position)
         await _record(request, caller, found.kind.name, found.stream_id, query, reason)
         return envelope(StreamStateView.of(standing, found))
+
+
+def _named(log: Replay, stream_type: str, stream_id: str) -> Stream:
+    """The stream of a kind that is called so; that there is one of another kind is not told.
+
+    Raises:
+        UnknownKind, NoName, NothingThere: there is none.
+    """
+    kind = shown_kind(stream_type)
+    try:
+        return log.of_kind(kind.name, stream_id)
+    except NothingThere:
+        raise NothingThere("Nothing ever happened in such a stream.") from None
 
 
 async def _record(
@@ -351,7 +371,7 @@ def _called(text: str | None, names: EventNames) -> str | None:
 
 def _kind(word: str) -> str:
     try:
-        return kind_called(word).name
+        return shown_kind(word).name
     except UnknownKind as error:
         raise _unfit("streamType", error.message, "enum") from error
 

@@ -43,6 +43,9 @@ ANSWER_SECONDS: Final = 3.0
 UNSURE_SECONDS: Final = 10.0
 """For how long somebody stays of whom the log, which is away, cannot say how they stand."""
 
+FAREWELL_SECONDS: Final = 1.0
+"""For so long a client is waited for to take the last words."""
+
 MESSAGES_AT_ONCE: Final = 60
 MESSAGES_A_SECOND: Final = 10.0
 
@@ -58,11 +61,12 @@ _GONE: Final = (WebSocketDisconnect, OSError)
 class Farewell(Exception):
     """The server ends it; `reason` is a code of our errors."""
 
-    def __init__(self, code: int, reason: str) -> None:
-        """`code` is that of the close (RFC 6455 §7.4), from 4000 on our own."""
+    def __init__(self, code: int, reason: str, error: Exception | None = None) -> None:
+        """`code` is that of the close (RFC 6455 §7.4), from 4000 on our own; `error` is told before."""
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.error = error
 
 
 def token_offered(subprotocols: list[str]) -> str | None:
@@ -102,8 +106,12 @@ class Talk:
                 await self._authenticate()
             await self._listen()
         except Farewell as farewell:
-            with suppress(*_GONE):
-                await self._socket.close(farewell.code, farewell.reason)
+            # Whoever takes nothing is not waited for: the connection ends with this.
+            with suppress(*_GONE, TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    if farewell.error is not None:
+                        await self._tell(farewell.error)
+                    await self._socket.close(farewell.code, farewell.reason)
         except _GONE:
             pass
 
@@ -150,9 +158,9 @@ class Talk:
             if self._claims is not None and claims.account_id != self._claims.account_id:
                 raise InvalidToken("This token is of another account than the channel.")
         except (DomainError, Unavailable) as refused:
-            await self._tell(refused)
             if self._claims is None:
                 raise self._farewell(refused) from refused
+            await self._tell(refused)
             return
         if not self._sockets.has_room_for(claims.account_id, self._seat):
             raise Farewell(TOO_MANY, "RATE_LIMIT_EXCEEDED")
@@ -185,7 +193,6 @@ class Talk:
                 # Nobody was seen: a page that was left open is not somebody at work.
                 await check_standing(self._claims, self._services)
         except DomainError as refused:
-            await self._tell(refused)
             raise self._farewell(refused) from refused
         except Unavailable as away:
             now = self._now()
@@ -212,7 +219,6 @@ class Talk:
             if self._clock() < self._claims.expires_at:
                 return
             refused = TokenTooOld("The access token has expired.")
-        await self._tell(refused)
         raise self._farewell(refused)
 
     def _seconds_of_rest(self) -> float:
@@ -241,9 +247,9 @@ class Talk:
             else:
                 raise _odd("Nobody knows this event.", "event")
         except DomainError as refused:
-            await self._tell(refused)
             if self._claims is None:
                 raise self._farewell(refused) from refused
+            await self._tell(refused)
 
     def _count(self) -> None:
         now = self._now()
@@ -263,7 +269,7 @@ class Talk:
 
     @staticmethod
     def _farewell(error: DomainError | Unavailable) -> Farewell:
-        return Farewell(TRY_AGAIN if isinstance(error, Unavailable) else UNAUTHENTICATED, error.code)
+        return Farewell(TRY_AGAIN if isinstance(error, Unavailable) else UNAUTHENTICATED, error.code, error)
 
 
 @asynccontextmanager

@@ -175,6 +175,12 @@ class TestLines:
         assert "anna" not in log.text
         assert "\x1b" not in log.text, "no colours where nobody sees them"
 
+    def test_what_somebody_sends_does_nothing_to_the_terminal(self, open_log: Callable[..., Log]) -> None:
+        log = open_log(log_format=LogFormat.CONSOLE)
+        log.logger.info("request", path="/\x1b[31mRED\x00\r\x9b2J", user_agent="\x07")
+        assert not set("\x1b\x00\r\x9b\x07") & set(log.text)
+        assert "RED" in log.text
+
     def test_events_go_to_standard_output(
         self, open_log: Callable[..., Log], capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -92,6 +92,20 @@ async def test_who_guesses_at_home_is_held_to_the_limit_of_the_address(door: htt
     assert [(await sign_in(door, HOME, "wrong guess")).status_code for _ in range(3)] == [401, 401, 429]
 
 
+async def test_with_a_stolen_token_nobody_guesses_for_ever_either(door: httpx.AsyncClient) -> None:
+    token = (await sign_in(door, HOME)).json()["data"]["accessToken"]
+
+    async def change(number: int, current: str) -> int:
+        body = {"currentPassword": current, "newPassword": "another horse battery"}
+        headers = {"X-Forwarded-For": f"192.0.2.{number}", "Authorization": f"Bearer {token}"}
+        return (await door.post("/auth/change-password", json=body, headers=headers)).status_code
+
+    tried = [await change(number, f"wrong guess {number}") for number in range(CEILING + 1)]
+
+    assert tried == [400] * CEILING + [429]
+    assert await change(200, PASSWORD) == 429
+
+
 async def test_it_shows_nobody_whether_there_is_an_account(door: httpx.AsyncClient) -> None:
     known = await guess_from_everywhere(door, CEILING + 1)
     unknown = await guess_from_everywhere(door, CEILING + 1, "nobody@example.uz")

@@ -135,8 +135,11 @@ class TestBodies:
             (b'{"attributes": {"a": [-9223372036854775809]}}', "range"),
             (b'{"attributes": ' + b"[" * 63 + b"]" * 63 + b"}", "type"),
             (b'{"attributes": {"a": ' + b"[" * 63 + b"]" * 63 + b"}}", "depth"),
-            (b'{"attributes": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", "depth"),
-            (b'{"attributes": ' + b'{"a":' * 100_000, "depth"),
+            (b'{"attributes": {"a": ' + b"[" * 10_000 + b"]" * 10_000 + b"}}", "depth"),
+            (b'{"attributes": ' + b'{"a":' * 10_000, "depth"),
+            (b'{"attributes": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", "max_items"),
+            (b'{"attributes": {"a": [' + b",".join([b"{}"] * 20_000) + b"]}}", "max_items"),
+            (b'{"attributes": {"a": [' + b"1," * 20_000 + b"1]}}", "max_items"),
         ],
     )
     async def test_what_nobody_can_hold_is_refused(self, window: Window, body: bytes, rule: str) -> None:

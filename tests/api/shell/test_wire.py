@@ -316,6 +316,33 @@ class TestSockets:
         assert int.from_bytes(answer[2:4], "big") in {1002, 1007}
         writer.close()
 
+    async def test_pings_are_answered(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WISH + b"\r\n")
+        await asyncio.wait_for(reader.readuntil(b"xxxxx"), 5)
+        writer.write(b"\x89\x82\x00\x00\x00\x00hi")
+
+        assert await asyncio.wait_for(reader.readexactly(4), 5) == b"\x8a\x02hi"
+        writer.close()
+
+    async def test_pings_without_end_end_it(self, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(WISH + b"\r\n")
+        await asyncio.wait_for(reader.readuntil(b"xxxxx"), 5)
+        answered = 0
+        try:
+            async with asyncio.timeout(10):
+                # Nothing but the end of the connection ends this.
+                while True:
+                    writer.write(b"\x89\x82\x00\x00\x00\x00hi")
+                    answered += len(await reader.readexactly(4)) // 4
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+        assert wire.PINGS_AT_ONCE <= answered < 2 * wire.PINGS_AT_ONCE
+
     async def test_a_message_in_pieces_without_end_ends_it(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(WISH + b"\r\n")
@@ -332,7 +359,7 @@ class TestSockets:
     async def test_a_client_that_takes_nothing_is_left(
         self, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(wire, "READING_SECONDS", 0.3)
+        monkeypatch.setattr(wire, "HEARING_SECONDS", 0.3)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(WISH.replace(b"GET /", b"GET /large") + b"\r\n")
         await asyncio.sleep(1.0)
