@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -117,12 +117,21 @@ KINDS: tuple[Kind[Any], ...] = (
     *(kind for context in _CONTEXTS for kind in context.KINDS),
 )
 
+AUDITABLE: Final = tuple(
+    event
+    for event in EventNames(EVENT_MODULES, UPCASTERS).classes.values()
+    if event not in {claims.ValueClaimed, claims.ClaimReleased}
+)
+"""What staff may search the log for. Streams of claims are named after the value that is claimed, an address or a phone: to find
+them is to know these, also after an erasure.
+"""
+
 PROJECTIONS: tuple[Projection, ...] = (
     AccountDirectory(),
     AccountSessionsProjection(),
     ActivityLogProjection(),
     ApiKeysProjection(),
-    AuditIndexProjection(EventNames(EVENT_MODULES, UPCASTERS).classes.values()),
+    AuditIndexProjection(AUDITABLE),
     CartViewProjection(),
     CatalogueSearch(),
     CategoryList(),

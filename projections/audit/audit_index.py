@@ -6,19 +6,16 @@ the log finds by itself.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from domain.shared.claims import ClaimReleased, ValueClaimed
 from domain.shared.events import DomainEvent, Recorded
 from projections.shared.paging import Filter, NewestFirst, Slice, SliceRequest
 from projections.shared.projection import Batch, Projection
 from projections.shared.reader import Reader
 from projections.shared.table import Table
-
-CLAIMS: Final[frozenset[type[DomainEvent]]] = frozenset({ValueClaimed, ClaimReleased})
 
 
 class IndexRow(msgspec.Struct):
@@ -49,7 +46,7 @@ AUDIT_INDEX = Table(
 
 
 class AuditIndexProjection(Projection):
-    """Keeps one row for each event, of whatever kind but claims.
+    """Keeps one row for each event, of whatever kind that may be found.
 
     An event that a newer program wrote while an older one kept the index is not in it until it is rebuilt: background roles are
     replaced first.
@@ -59,17 +56,13 @@ class AuditIndexProjection(Projection):
     tables = (AUDIT_INDEX,)
 
     def __init__(self, events: Collection[type[DomainEvent]]) -> None:
-        """`events` are all that there are.
-
-        Claims are left out: their streams are named after the value that is claimed, an address or a phone, so that to find them is to
-        know these, also after an erasure.
-        """
-        self.events = tuple(event for event in events if event not in CLAIMS)
+        """`events` are all that may be found."""
+        self.events = tuple(events)
         self._names = {event: name_of(event) for event in self.events}
 
     def taken(self, events: Sequence[Recorded]) -> list[Recorded]:
-        """All of them, but claims."""
-        return [recorded for recorded in events if type(recorded.event) not in CLAIMS]
+        """Nearly all of them."""
+        return [recorded for recorded in events if type(recorded.event) in self._names]
 
     def project(self, batch: Batch, recorded: Recorded) -> None:
         """Apply one fact."""

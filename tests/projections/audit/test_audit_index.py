@@ -12,7 +12,7 @@ import pytest
 from domain.audit.events import ProjectionRebuildRequested
 from domain.shared.claims import ClaimReleased, ValueClaimed
 from domain.shared.events import DomainEvent, Metadata, Recorded
-from infrastructure.bootstrap import EVENT_MODULES, KINDS
+from infrastructure.bootstrap import AUDITABLE, EVENT_MODULES, KINDS
 from infrastructure.event_store.names import EventNames
 from projections.audit.audit_index import AuditIndexProjection, name_of
 from projections.audit.rebuild_requests import RebuildRequestsProjection
@@ -21,7 +21,7 @@ from tests.projections.orders.makers import NOON, many_lives, rows_after
 pytestmark = pytest.mark.services
 
 EVENTS = EventNames(EVENT_MODULES).classes
-INDEX = AuditIndexProjection(EVENTS.values())
+INDEX = AuditIndexProjection(AUDITABLE)
 ADMIN = UUID("01890000-0000-7000-8000-0000000000ad")
 
 
