@@ -15,6 +15,7 @@ from typing import Any, Final
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
@@ -237,6 +238,7 @@ class WireProtocol(_ShortOfPatience, HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._clock = self.timeout_keep_alive_task = None
+        self._stop_waiting()
         self.handle_websocket_upgrade()
 
     def _without_upgrade(self, method: bytes) -> Iterator[bytes]:
@@ -362,6 +364,12 @@ class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
     def _patience(self) -> float:
         return HEARING_SECONDS
 
+    async def send(self, message: Any) -> None:
+        """As the base class; to a connection that the wire has given up, nothing can be said any more."""
+        if self.close_sent and message["type"] in {"websocket.send", "websocket.close"}:
+            raise ClientDisconnected
+        await super().send(message)
+
     def handle_ping(self) -> None:
         """Answer, but neither those who take no answer nor those who ask without end: each answer waits in memory."""
         now = self.loop.time()
@@ -382,4 +390,4 @@ class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
 
 
 _quiet: Final = logging.getLogger("daftar.sockets")
-_quiet.setLevel(logging.WARNING)
+_quiet.setLevel(logging.CRITICAL)  # What it would tell of is what a client has sent.

@@ -15,6 +15,9 @@ import structlog
 from psycopg import errors
 
 from infrastructure.bootstrap import PROJECTIONS, Machinery
+from infrastructure.event_store.codec import Codec
+from infrastructure.event_store.keyring import Keyring
+from infrastructure.event_store.log import PostgresLog
 from projections.audit import rebuild_requests
 from projections.audit.rebuild_requests import Due
 from projections.shared.log import LogGap
@@ -140,7 +143,11 @@ class Rebuilder:
         self._working = None
 
     def _rebuild(self, connection: psycopg.Connection[Any], asked: Due) -> None:
-        history = self._machinery.open_log(name="daftar-rebuild", answer_seconds=ANSWER_SECONDS)
+        # Keys of its own: the projector's thread uses its own at the same time.
+        history = PostgresLog(
+            self._machinery.connect(name="daftar-rebuild-log", answer_seconds=ANSWER_SECONDS),
+            Codec(self._machinery.names, Keyring(self._machinery.wrapper)),
+        )
         facts = {"projection": asked.projection, "request": asked.request}
         try:
             rebuild_requests.begin(connection, asked)
@@ -158,10 +165,14 @@ class Rebuilder:
         except errors.QueryCanceled as error:
             if self._ending.is_set():
                 raise _Ended from error
-            raise
-        except (psycopg.OperationalError, psycopg.InterfaceError, _Ended):
+            self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
+            log.warning("rebuild_postponed", reason=type(error).__name__, **facts)
+        except _Ended:
             raise
         except Exception as error:
+            if isinstance(error, psycopg.Error) and (connection.closed or self._ending.is_set()):
+                raise
+            # Also what the server refuses while it is there, such as to fill a disk that is full.
             self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
             if isinstance(error, LogGap):
                 log.critical("log_has_a_gap", reason=str(error))

@@ -41,7 +41,7 @@ class RealtimeController(Controller):
         one expires, keeps the channel open.
 
         What goes wrong is told as `{"event": "error", "data": {"code": "...", "message": "..."}}`, with the codes of this document,
-        and ends nothing by itself. The server closes with 4401 and the code as its reason when the token is missing, bad, expired or
+        and ends nothing by itself once it is known who speaks. The server closes with 4401 and the code as its reason when the token is missing, bad, expired or
         revoked, or the account may not act any more; with 4429 after too many messages or channels; with 1009 when a message is
         longer than 64 KiB; with 1013 when the log is away, and with 1012 when it restarts: come again. Pages of foreign origins are
         refused with 403 before anything else.

@@ -116,14 +116,15 @@ class SessionUse(Flushing):
     async def _tell(self, redis: Redis, used: Mapping[UUID, _Copy], ended: Sequence[UUID]) -> bool:
         copies = list(used.items())
         try:
-            for start in range(0, max(len(copies), len(ended)), TOGETHER_MAXIMUM):
+            for start in range(0, len(copies), TOGETHER_MAXIMUM):
                 async with asyncio.timeout(PATIENCE_SECONDS), redis.pipeline(transaction=False) as pipeline:
                     for each, copy in copies[start : start + TOGETHER_MAXIMUM]:
                         pipeline.set(self._key(each), msgspec.json.encode(copy), ex=self._seconds)
-                    # Last: what ended is not to come back by what was noted before.
-                    for each in ended[start : start + TOGETHER_MAXIMUM]:
-                        pipeline.delete(self._key(each))
                     await pipeline.execute()
+            # Last: what ended is not to come back by what was noted before.
+            for start in range(0, len(ended), TOGETHER_MAXIMUM):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await redis.delete(*(self._key(each) for each in ended[start : start + TOGETHER_MAXIMUM]))
         except (RedisError, OSError, TimeoutError) as error:
             self._absence.begin(error)
             return False
