@@ -20,6 +20,7 @@ from infrastructure.event_store.keyring import Keyring
 from infrastructure.event_store.log import PostgresLog
 from projections.audit import rebuild_requests
 from projections.audit.rebuild_requests import Due
+from projections.shared import tracking
 from projections.shared.log import LogGap
 from projections.shared.projection import Projection
 from projections.shared.rebuild import RebuildProgress, RebuildRunning, rebuild
@@ -142,7 +143,21 @@ class Rebuilder:
     def _forget_connection(self) -> None:
         self._working = None
 
+    def _is_ours(self, connection: psycopg.Connection[Any], name: str) -> bool:
+        """Whether a read model serves in the shape that this program knows: one of another release must not put it back."""
+        shapes = {each.name: each.fingerprint for each in tracking.all_tracked(connection) if each.live}
+        return shapes.get(name) == self._projections[name].fingerprint()
+
     def _rebuild(self, connection: psycopg.Connection[Any], asked: Due) -> None:
+        if not self._is_ours(connection, asked.projection):
+            self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
+            log.warning(
+                "rebuild_postponed",
+                reason="another release",
+                projection=asked.projection,
+                request=asked.request,
+            )
+            return
         # Keys of its own: the projector's thread uses its own at the same time.
         history = PostgresLog(
             self._machinery.connect(name="daftar-rebuild-log", answer_seconds=ANSWER_SECONDS),

@@ -95,9 +95,12 @@ async def run_projector(context: RoleContext, stopped: asyncio.Event) -> None:
     work = asyncio.create_task(asyncio.to_thread(_project, context.machinery, ending))
     rebuilder = Rebuilder(context.machinery)
     rebuilder.start()
+    told = asyncio.ensure_future(stopped.wait())
     try:
-        await stopped.wait()
+        # Work that ends before it is told to is a bug, and the end of the role: nobody else would notice.
+        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        told.cancel()
         ending.set()
         await asyncio.gather(work, asyncio.to_thread(rebuilder.stop))
 

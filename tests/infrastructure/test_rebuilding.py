@@ -195,11 +195,27 @@ class Broken(AccountDirectory):
         raise ZeroDivisionError
 
 
+class OnAFullDisk(AccountDirectory):
+    """A read model for which the server has no room."""
+
+    def project(self, batch: Batch, recorded: Recorded) -> None:
+        raise psycopg.errors.DiskFull
+
+
+class OfAnotherRelease(AccountDirectory):
+    """A read model in another shape than the one that serves."""
+
+    version = 99
+
+
+@pytest.mark.parametrize(
+    "made", [Broken(), OnAFullDisk(), OfAnotherRelease()], ids=lambda made: type(made).__name__
+)
 def test_one_that_cannot_be_made_does_not_hold_up_the_others(
-    tools: Machinery, connection: psycopg.Connection[Any]
+    tools: Machinery, connection: psycopg.Connection[Any], made: Projection
 ) -> None:
     ask(tools, NAME, OTHER)
-    known: dict[str, Projection] = {each.name: each for each in PROJECTIONS} | {NAME: Broken()}
+    known: dict[str, Projection] = {each.name: each for each in PROJECTIONS} | {NAME: made}
     rebuilder = Rebuilder(tools, known)
     rebuilder.start()
     until(lambda: generations(connection)[OTHER] == 2)
