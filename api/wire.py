@@ -19,6 +19,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from api.allowance import Allowance
 from api.envelope import ErrorBody, FailureBody
 from api.errors import JSON
 from infrastructure.identity import new_id
@@ -352,8 +353,7 @@ class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.logger = self.conn.logger = _quiet
         self.conn.debug = False
-        self._pings = float(PINGS_AT_ONCE)
-        self._pinged_at = self.loop.time()
+        self._pings = Allowance(at_once=PINGS_AT_ONCE, a_second=PINGS_A_SECOND, now=self.loop.time())
 
     def data_received(self, data: bytes) -> None:
         """Read on; nobody is left waiting whose handshake cannot be read."""
@@ -372,11 +372,7 @@ class WireSocket(_ShortOfPatience, WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer, but neither those who take no answer nor those who ask without end: each answer waits in memory."""
-        now = self.loop.time()
-        earned = (now - self._pinged_at) * PINGS_A_SECOND
-        self._pings = min(float(PINGS_AT_ONCE), self._pings + earned) - 1.0
-        self._pinged_at = now
-        if self._pings < 0 or not self.writable.is_set():
+        if not self._pings.take(self.loop.time()) or not self.writable.is_set():
             self.transport.abort()
             return
         super().handle_ping()

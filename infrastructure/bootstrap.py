@@ -117,12 +117,8 @@ KINDS: tuple[Kind[Any], ...] = (
     *(kind for context in _CONTEXTS for kind in context.KINDS),
 )
 
-AUDITABLE: Final = tuple(
-    event
-    for event in EventNames(EVENT_MODULES, UPCASTERS).classes.values()
-    if event not in {claims.ValueClaimed, claims.ClaimReleased}
-)
-"""What staff may search the log for. Streams of claims are named after the value that is claimed, an address or a phone: to find
+AUDITABLE: Final = tuple(kind for kind in KINDS if kind.state is not claims.Claim)
+"""The streams that staff may look into. Those of claims are named after the value that is claimed, an address or a phone: to find
 them is to know these, also after an erasure.
 """
 
@@ -131,7 +127,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     AccountSessionsProjection(),
     ActivityLogProjection(),
     ApiKeysProjection(),
-    AuditIndexProjection(AUDITABLE),
+    AuditIndexProjection(event for kind in AUDITABLE for event in kind.events),
     CartViewProjection(),
     CatalogueSearch(),
     CategoryList(),

@@ -150,13 +150,7 @@ class Rebuilder:
 
     def _rebuild(self, connection: psycopg.Connection[Any], asked: Due) -> None:
         if not self._is_ours(connection, asked.projection):
-            self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
-            log.warning(
-                "rebuild_postponed",
-                reason="another release",
-                projection=asked.projection,
-                request=asked.request,
-            )
+            self._postpone(asked, "another release")
             return
         # Keys of its own: the projector's thread uses its own at the same time.
         history = PostgresLog(
@@ -174,14 +168,10 @@ class Rebuilder:
                 report=self._go_on,
                 along=lambda swapping: rebuild_requests.finish(swapping, asked),
             )
-        except (RebuildRunning, errors.LockNotAvailable) as error:
-            self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
-            log.warning("rebuild_postponed", reason=type(error).__name__, **facts)
-        except errors.QueryCanceled as error:
-            if self._ending.is_set():
+        except (RebuildRunning, errors.LockNotAvailable, errors.QueryCanceled) as error:
+            if isinstance(error, errors.QueryCanceled) and self._ending.is_set():
                 raise _Ended from error
-            self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
-            log.warning("rebuild_postponed", reason=type(error).__name__, **facts)
+            self._postpone(asked, type(error).__name__)
         except _Ended:
             raise
         except Exception as error:
@@ -203,6 +193,10 @@ class Rebuilder:
             )
         finally:
             history.close()
+
+    def _postpone(self, asked: Due, reason: str) -> None:
+        self._not_before[asked.projection] = time.monotonic() + PAUSE_SECONDS
+        log.warning("rebuild_postponed", reason=reason, projection=asked.projection, request=asked.request)
 
     def _go_on(self, progress: RebuildProgress) -> None:
         if self._ending.is_set() and not progress.done:

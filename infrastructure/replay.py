@@ -25,7 +25,7 @@ from domain.payouts.seller_ledger import seller_ledger_id
 from domain.shared.errors import NotFound
 from domain.shared.events import DomainEvent, Metadata, Recorded, State
 from domain.shared.personal import PERSONAL
-from infrastructure.bootstrap import KINDS, Machinery, kinds_by_name
+from infrastructure.bootstrap import KINDS, Machinery
 from infrastructure.database import MARGIN_SECONDS
 from infrastructure.event_store.codec import Codec
 from infrastructure.event_store.keyring import Keyring
@@ -353,28 +353,13 @@ def until_moment(moment: datetime) -> Until:
 # --- kinds -------------------------------------------------------------------------------------------------
 
 
-def kind_called(word: str) -> Kind[Any]:
+def kind_called(word: str, among: Sequence[Kind[Any]] = KINDS) -> Kind[Any]:
     """The kind of stream of this name.
 
     Raises:
-        UnknownKind: there is none.
+        UnknownKind: there is none among these.
     """
-    kinds = kinds_by_name()
-    kind = kinds.get(word.lower())
-    if kind is None:
-        raise UnknownKind(f"There is no kind of stream {word!r}. There are: {', '.join(sorted(kinds))}.")
-    return kind
-
-
-def shown_kind(word: str) -> Kind[Any]:
-    """The kind of stream of this name, if others than who is on the machine may look into such streams.
-
-    A claim's is named after an address or a phone: to find it is to know these, also after an erasure.
-
-    Raises:
-        UnknownKind: there is none.
-    """
-    kinds = {name: kind for name, kind in kinds_by_name().items() if name != "claim"}
+    kinds = {kind.name: kind for kind in among}
     kind = kinds.get(word.lower())
     if kind is None:
         raise UnknownKind(f"There is no kind of stream {word!r}. There are: {', '.join(sorted(kinds))}.")

@@ -28,7 +28,7 @@ from infrastructure.migrations.migrate import migrate
 from infrastructure.rebuilding import Rebuilder
 from infrastructure.standing_follower import StandingFollower
 from projections.shared.log import LogGap
-from projections.shared.rebuild import create_missing, rebuild
+from projections.shared.rebuild import RebuildRunning, create_missing, rebuild
 from projections.shared.runner import ProjectionRunner
 
 log = structlog.get_logger(__name__)
@@ -78,11 +78,15 @@ def bring_schema_up_to_date(machinery: Machinery) -> list[str]:
     with machinery.connect(name="daftar-migrate") as connection:
         done = [f"applied {name}" for name in migrate(connection)]
         with closing(machinery.open_log(name="daftar-migrate")) as history:
-            due = create_missing(connection, PROJECTIONS, head=history.head())
+            create_missing(connection, PROJECTIONS)
             for projection in PROJECTIONS:
-                if projection.name in due:
-                    rebuild(connection, projection, history)
-                    done.append(f"rebuilt {projection.name}")
+                while create_missing(connection, [projection], head=history.head()):
+                    try:
+                        rebuild(connection, projection, history)
+                        done.append(f"rebuilt {projection.name}")
+                    except RebuildRunning:
+                        # Another process is at it, perhaps in another shape. What it leaves is looked at again.
+                        time.sleep(PAUSE_SECONDS)
     return done
 
 

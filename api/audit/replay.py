@@ -24,6 +24,7 @@ from domain.audit.events import AuditQuery
 from domain.shared.errors import InvalidInput, Problem
 from domain.shared.events import DomainEvent
 from domain.shared.reasons import REASON_CHARACTERS_MAXIMUM
+from infrastructure.bootstrap import AUDITABLE
 from infrastructure.event_store.names import EventNames
 from infrastructure.replay import (
     FoundEvent,
@@ -37,7 +38,6 @@ from infrastructure.replay import (
     Until,
     always,
     kind_called,
-    shown_kind,
     until_moment,
     until_position,
     until_version,
@@ -308,17 +308,19 @@ class ReplayController(Controller):
         at = None if at is None else _whole_millisecond(_aware(at))
         until = _until(version, at, position)
 
-        def look(log: Replay) -> tuple[Stream, Standing]:
+        def look(log: Replay) -> tuple[Stream, Standing | None]:
             found = _named(log, stream_type, stream_id)
             try:
                 return found, log.standing(found, until)
             except NotBegun:
-                # When it began is for those to see whose look is recorded.
-                raise NotBegun("By then nothing had happened in this stream.") from None
+                # That there is such a stream is an answer, too, and recorded as any other.
+                return found, None
 
         found, standing = await services_of(request).archive.look(look)
         query = AuditQuery(version=version, at=at, position=position)
         await _record(request, caller, found.kind.name, found.stream_id, query, reason)
+        if standing is None:
+            raise NotBegun("By then nothing had happened in this stream.")
         return envelope(StreamStateView.of(standing, found))
 
 
@@ -328,7 +330,7 @@ def _named(log: Replay, stream_type: str, stream_id: str) -> Stream:
     Raises:
         UnknownKind, NoName, NothingThere: there is none.
     """
-    kind = shown_kind(stream_type)
+    kind = kind_called(stream_type, AUDITABLE)
     try:
         return log.of_kind(kind.name, stream_id)
     except NothingThere:
@@ -364,14 +366,14 @@ def _called(text: str | None, names: EventNames) -> str | None:
     if text is None:
         return None
     called = names.called(text)
-    if not called:
+    if not any(event in kind.events for event in called for kind in AUDITABLE):
         raise _unfit("type", "There is no such kind of event.", "enum")
     return name_of(called[0])
 
 
 def _kind(word: str) -> str:
     try:
-        return shown_kind(word).name
+        return kind_called(word, AUDITABLE).name
     except UnknownKind as error:
         raise _unfit("streamType", error.message, "enum") from error
 

@@ -1,6 +1,7 @@
 """Where WebSockets are opened."""
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from litestar import Controller, Request, WebSocket, get, websocket
 
@@ -11,12 +12,12 @@ from api.errors import UpgradeRequired, failure_of, record
 from api.limits import UNLIMITED, take_one
 from api.middleware.shell import send_failure
 from api.openapi import NOT_A_QUERY, errors
-from api.realtime.talk import SUBPROTOCOL, Talk, token_offered
+from api.realtime.talk import GONE, SUBPROTOCOL, Talk, token_offered
 from api.security import look_at_token, take_token
 from application.shared.command import Overloaded
 from domain.shared.errors import InvalidInput, Problem
 
-INTERNAL_ERROR = 1011
+INTERNAL_ERROR: Final = 1011
 
 
 class RealtimeController(Controller):
@@ -40,11 +41,12 @@ class RealtimeController(Controller):
         `userId`, `role`, `sessionId` and `expiresAt`. Another `authenticate` with a fresh token of the same account, before the old
         one expires, keeps the channel open.
 
-        What goes wrong is told as `{"event": "error", "data": {"code": "...", "message": "..."}}`, with the codes of this document,
-        and ends nothing by itself once it is known who speaks. The server closes with 4401 and the code as its reason when the token is missing, bad, expired or
-        revoked, or the account may not act any more; with 4429 after too many messages or channels; with 1009 when a message is
-        longer than 64 KiB; with 1013 when the log is away, and with 1012 when it restarts: come again. Pages of foreign origins are
-        refused with 403 before anything else.
+        What goes wrong is told as `{"event": "error", "data": {"code": "...", "message": "..."}}`, with the codes of this document.
+        Once it is known who speaks it ends nothing by itself; before that, the server closes. It closes with 4401 and the code as its
+        reason when the token is missing, bad, expired or revoked, when the account may not act any more, or when something else is
+        said first; with 4429 after too many messages or channels; with 1009 when a message is longer than 64 KiB; with 1011 when
+        something broke here; with 1013 when the log is away, and with 1012 when it restarts: come again. Pages of foreign origins
+        are refused with 403 before anything else.
 
         Asked for without a wish to upgrade, the answer is always 426.
         """
@@ -56,13 +58,16 @@ class RealtimeController(Controller):
         context = context_of(socket)
         try:
             await _let_in(socket)
+        except GONE:
+            return
         except Exception as error:  # noqa: BLE001 -- the last place where anything can be answered
             failure = failure_of(error, context.path)
             record(error, failure, context, "GET")
-            if socket.connection_state == "init":
-                await send_failure(failure, context, socket.send, kind="websocket.http")
-            else:
-                await socket.close(INTERNAL_ERROR, failure.code)
+            with suppress(*GONE):
+                if socket.connection_state == "init":
+                    await send_failure(failure, context, socket.send, kind="websocket.http")
+                else:
+                    await socket.close(INTERNAL_ERROR, failure.code)
 
 
 async def _let_in(socket: WebSocket[Any, Any, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
+from api.allowance import Allowance
 from api.assembly import AppServices
 from api.context import RequestContext
 from api.envelope import timestamp
@@ -54,7 +55,7 @@ TOO_MANY: Final = 4429
 TRY_AGAIN: Final = 1013
 
 
-_GONE: Final = (WebSocketDisconnect, OSError)
+GONE: Final = (WebSocketDisconnect, OSError)
 """What saying something raises when the client has hung up (ASGI, WebSocket 2.4)."""
 
 
@@ -96,24 +97,25 @@ class Talk:
         self._named_by = self._now() + AUTHENTICATE_SECONDS
         self._look_at = 0.0
         self._unsure_since: float | None = None
-        self._allowance = float(MESSAGES_AT_ONCE)
-        self._counted_at = self._now()
+        self._messages = Allowance(at_once=MESSAGES_AT_ONCE, a_second=MESSAGES_A_SECOND, now=self._now())
 
     async def hold(self) -> None:
-        """Talk until one side ends it."""
+        """Talk until one side ends it.
+
+        Raises:
+            Those of `GONE`: the client has hung up.
+        """
         try:
             if self._context.claims is not None or self._context.token_refusal is not None:
                 await self._authenticate()
             await self._listen()
         except Farewell as farewell:
             # Whoever takes nothing is not waited for: the connection ends with this.
-            with suppress(*_GONE, TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     if farewell.error is not None:
                         await self._tell(farewell.error)
                     await self._socket.close(farewell.code, farewell.reason)
-        except _GONE:
-            pass
 
     async def _listen(self) -> None:
         receiving: asyncio.Future[Any] = asyncio.ensure_future(self._socket.receive())
@@ -125,7 +127,7 @@ class Talk:
                     timeout=self._seconds_of_rest(),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                await self._look_at_the_clock()
+                self._look_at_the_clock()
                 if doubtful.done() or (self._claims is not None and self._now() >= self._look_at):
                     self._seat.doubtful.clear()
                     if doubtful.done():
@@ -204,7 +206,7 @@ class Talk:
             self._unsure_since = None
             self._look_at = self._now() + LOOK_AGAIN_SECONDS
 
-    async def _look_at_the_clock(self) -> None:
+    def _look_at_the_clock(self) -> None:
         """End what has lasted too long.
 
         Raises:
@@ -233,7 +235,8 @@ class Talk:
     # --- what is said --------------------------------------------------------------------------------------
 
     async def _heed(self, message: Any) -> None:
-        self._count()
+        if not self._messages.take(self._now()):
+            raise Farewell(TOO_MANY, "RATE_LIMIT_EXCEEDED")
         try:
             text = message.get("text")
             if text is None:
@@ -250,14 +253,6 @@ class Talk:
             if self._claims is None:
                 raise self._farewell(refused) from refused
             await self._tell(refused)
-
-    def _count(self) -> None:
-        now = self._now()
-        earned = (now - self._counted_at) * MESSAGES_A_SECOND
-        self._allowance = min(float(MESSAGES_AT_ONCE), self._allowance + earned) - 1.0
-        self._counted_at = now
-        if self._allowance < 0:
-            raise Farewell(TOO_MANY, "RATE_LIMIT_EXCEEDED")
 
     async def _say(self, event: str, data: object) -> None:
         await self._socket.send_data(written(event, data))

@@ -5,7 +5,7 @@ is in the order of its own clock; nor does the kind of stream, since each event 
 the log finds by itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -55,7 +55,7 @@ class AuditIndexProjection(Projection):
     name = "audit_index"
     tables = (AUDIT_INDEX,)
 
-    def __init__(self, events: Collection[type[DomainEvent]]) -> None:
+    def __init__(self, events: Iterable[type[DomainEvent]]) -> None:
         """`events` are all that may be found."""
         self.events = tuple(events)
         self._names = {event: name_of(event) for event in self.events}

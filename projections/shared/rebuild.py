@@ -58,24 +58,22 @@ def create_missing(
 ) -> list[str]:
     """Create read models that do not exist yet, empty; returns the names of those to be rebuilt.
 
-    One whose shape has changed goes on serving in its old shape until then. A new one shows nothing until then, where the log,
-    which ends at `head`, is so long that it would take a projector a while to follow it from its beginning beside its other work.
+    One whose shape has changed goes on serving in its old shape until then. One that shows nothing yet is among them where the log,
+    which ends at `head`, is so long that a projector would take a while to follow it from its beginning beside its other work.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (tracking.LOCK,))
         connection.execute(tracking.DDL)
-        live = {tracked.name: tracked for tracked in tracking.all_tracked(connection) if tracked.live}
+        there = {tracked.name for tracked in tracking.all_tracked(connection) if tracked.live}
         for projection in projections:
-            if projection.name not in live:
+            if projection.name not in there:
                 tracking.begin_generation(connection, projection, 1, live=True)
+        live = {tracked.name: tracked for tracked in tracking.all_tracked(connection) if tracked.live}
     return [
         projection.name
         for projection in projections
-        if (
-            head > CLOSE_ENOUGH
-            if projection.name not in live
-            else live[projection.name].fingerprint != projection.fingerprint()
-        )
+        if live[projection.name].fingerprint != projection.fingerprint()
+        or (live[projection.name].position == 0 and head > CLOSE_ENOUGH)
     ]
 
 

@@ -202,7 +202,9 @@ class TestSearching:
         ("wanted", "problems"),
         [
             ({"type": "TeapotBroken"}, {"type": "enum"}),
+            ({"type": "ClaimReleased"}, {"type": "enum"}),
             ({"streamType": "basket"}, {"streamType": "enum"}),
+            ({"streamType": "claim"}, {"streamType": "enum"}),
             ({"from": "yesterday", "to": "2026-02-30"}, {"from": "format"}),
             ({"to": "2026-02-30"}, {"to": "format"}),
             ({"cursor": "bm90aGluZw"}, {"cursor": "cursor"}),
@@ -308,14 +310,15 @@ class TestThen:
         finally:
             history.close()
 
-    async def test_before_it_began_there_is_nothing(
-        self, client: httpx.AsyncClient, market: Market, staff: Person
+    async def test_before_it_began_there_is_nothing_and_who_asked_is_remembered(
+        self, client: httpx.AsyncClient, market: Market, staff: Person, machinery: Machinery
     ) -> None:
         for then in ("at=2001-01-01T00:00:00Z", "position=1"):
             answer = await client.get(f"{market.stream}/state?{then}", headers=staff.headers)
             assert refusal(answer) == (404, "RESOURCE_NOT_FOUND")
-            # When it began is a fact, and this look is not remembered.
             assert not re.search("[0-9]", answer.json()["error"]["message"])
+        # That there is such a stream was an answer.
+        assert len(looks_of(machinery, staff)) == 2
 
     async def test_two_moments_at_once_are_refused(
         self, client: httpx.AsyncClient, market: Market, staff: Person

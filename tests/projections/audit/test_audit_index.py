@@ -21,7 +21,7 @@ from tests.projections.orders.makers import NOON, many_lives, rows_after
 pytestmark = pytest.mark.services
 
 EVENTS = EventNames(EVENT_MODULES).classes
-INDEX = AuditIndexProjection(AUDITABLE)
+INDEX = AuditIndexProjection(event for kind in AUDITABLE for event in kind.events)
 ADMIN = UUID("01890000-0000-7000-8000-0000000000ad")
 
 
