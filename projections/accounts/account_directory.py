@@ -1,6 +1,5 @@
 """Who has an account: the rows behind look-ups, lists for admins and public profiles (ACC-20, ACC-31, ACC-34, ADM-02)."""
 
-import unicodedata
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from domain.accounts.roles import AccountStatus
 from domain.shared.events import DomainEvent, Recorded
 from projections.shared.projection import Batch, Projection
 from projections.shared.table import Table
+from projections.shared.words import fold
 
 
 class AccountRow(msgspec.Struct):
@@ -247,9 +247,3 @@ def _text_of(row: AccountRow) -> str:
 
 def _find_text(*texts: str | None) -> str:
     return "\n".join([fold(text) for text in texts if text])
-
-
-def fold(text: str) -> str:
-    # The database's own case rules depend on its locale. It stores neither NUL nor lone surrogates.
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("\0", "")
-    return folded if folded.isascii() else folded.encode("utf-8", "ignore").decode()

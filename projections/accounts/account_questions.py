@@ -8,9 +8,9 @@ import msgspec
 
 from domain.accounts.presentation import InfluencerProfile, SalonProfile
 from domain.accounts.roles import AccountKind, AccountStatus, Role
-from projections.accounts.account_directory import fold
 from projections.shared.paging import Filter, NewestFirst, Page, PageRequest, Slice, SliceRequest
 from projections.shared.reader import Reader
+from projections.shared.words import fold
 
 SEARCH_CHARACTERS_MAXIMUM: Final = 100
 """What is typed beyond that narrows nothing."""

@@ -27,10 +27,9 @@ from domain.accounts.events import (
 )
 from domain.accounts.roles import AccountStatus, RegistrationChannel, Role
 from domain.shared.events import DomainEvent, Recorded
-from projections.accounts.account_directory import fold
-from projections.listings.words import words_of
 from projections.shared.projection import Batch, Projection
 from projections.shared.table import Table
+from projections.shared.words import fold, words_of
 
 
 class StandingRow(msgspec.Struct, gc=False):

@@ -10,9 +10,9 @@ import msgspec
 from domain.accounts.name import is_printable
 from domain.accounts.presentation import folded_category
 from projections.discovery.discovery import region_key
-from projections.listings.words import QUERY_CHARACTERS_MAXIMUM, query_words
 from projections.shared.paging import Filter, NewestFirst, Slice, SliceRequest
 from projections.shared.reader import Reader
+from projections.shared.words import QUERY_CHARACTERS_MAXIMUM, query_words
 
 SEARCH_CHARACTERS_MAXIMUM: Final = QUERY_CHARACTERS_MAXIMUM
 """What is typed beyond that narrows nothing."""

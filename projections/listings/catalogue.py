@@ -38,10 +38,10 @@ from projections.listings.relevance import Relevance
 from projections.listings.search_terms import SearchTerms, Sought
 from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.listings.vocabulary import Vocabulary
-from projections.listings.words import query_words
 from projections.shared.paging import PageRequest, SliceRequest
 from projections.shared.reader import Reader
 from projections.shared.turns import Turns
+from projections.shared.words import query_words
 
 FINDING_AT_ONCE: Final = 4
 """So many lists and searches a process has the database make at the same time; its own work for them leaves time for no more."""

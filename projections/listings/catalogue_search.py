@@ -30,10 +30,10 @@ from domain.listings.events import (
 from domain.shared.events import DomainEvent, Recorded
 from projections.listings.lexemes import NAME, PLACES, Lexemes, lexemes_of, refiled, told_lexemes
 from projections.listings.standing import ACTIVE
-from projections.listings.words import words_of
 from projections.shared.projection import Batch, Projection
 from projections.shared.rows import Rows
 from projections.shared.table import Table
+from projections.shared.words import words_of
 
 
 class FactsRow(msgspec.Struct, gc=False):

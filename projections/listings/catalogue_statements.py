@@ -11,7 +11,7 @@ from projections.listings.catalogue_places import behind, order_by
 from projections.listings.catalogue_questions import ListingFilter, Order
 from projections.listings.lexemes import filed_under
 from projections.listings.standing import Standing
-from projections.listings.words import QUERY_WORDS_MAXIMUM
+from projections.shared.words import QUERY_WORDS_MAXIMUM
 
 IN_LEAD: Final[Mapping[int, LiteralString]] = {
     1006: "all_exact",

@@ -42,13 +42,13 @@ from projections.listings.catalogue_questions import (
 from projections.listings.catalogue_search import CatalogueSearch
 from projections.listings.standing import PUBLIC, Standing, Viewer
 from projections.listings.vocabulary import Vocabulary
-from projections.listings.words import words_of
 from projections.shared.paging import PageRequest, SliceRequest
 from projections.shared.reader import Reader
 from projections.shared.rebuild import create_missing
 from projections.shared.runner import project_all
 from projections.shared.tracking import begin_generation, physical_names
 from projections.shared.turns import TooManyAsk
+from projections.shared.words import words_of
 from tests.projections.listings.shop import NOON, Shop
 
 pytestmark = pytest.mark.services

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.listings.words import (
+from projections.shared.words import (
     QUERY_WORDS_MAXIMUM,
     WORD_CHARACTERS_MAXIMUM,
     query_words,

@@ -1,4 +1,4 @@
-"""How texts of the catalogue and of its visitors are cut into words: both alike, or nothing would be found.
+"""How what is found and what is searched for are folded and cut into words: both alike, or nothing would be found.
 
 Texts are folded (Unicode NFKC, case), accents come off Latin, Greek and Cyrillic letters (`café`, `cafe`; `ё`, `е`), and
 whatever is neither letter, digit nor mark parts words. The apostrophe-like sign after o and g belongs to the letter in
@@ -52,3 +52,10 @@ def words_of(text: str) -> list[str]:
 def query_words(text: str) -> list[str]:
     """The words that are searched for: each once, in their order, of the first characters only."""
     return list(dict.fromkeys(words_of(text[:QUERY_CHARACTERS_MAXIMUM])))[:QUERY_WORDS_MAXIMUM]
+
+
+def fold(text: str) -> str:
+    """A text as it is compared, whatever its case."""
+    # The database's own case rules depend on its locale. It stores neither NUL nor lone surrogates.
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\0", "")
+    return folded if folded.isascii() else folded.encode("utf-8", "ignore").decode()
