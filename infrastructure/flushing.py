@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 
 import structlog
 
+from application.shared.ending import end
+
 FLUSH_SECONDS: Final = 15.0
 
 log: Final = structlog.get_logger(__name__)
@@ -37,8 +39,7 @@ class Flushing(AbstractAsyncContextManager[Any]):
         traceback: TracebackType | None,
     ) -> None:
         if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
+            await end(self._flushing)
         await self.flush(ending=True)
 
     async def _flush_for_ever(self) -> None:

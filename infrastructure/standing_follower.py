@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from application.shared.ending import end
 from domain.accounts.events import (
     AccountDeleted,
     AccountRoleChanged,
@@ -124,8 +125,7 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
         if self._following is not None:
             # Cancelling alone is not enough: a server that hangs turns it into an outage, which is outlasted.
             self._ending.set()
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await end(self._following)
 
     async def _run(self) -> None:
         away = False

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
 from application.shared.command import Overloaded
+from application.shared.ending import end
 from application.shared.ports import Clock
 
 WAITING_MAXIMUM: Final = 1_000
@@ -121,9 +122,7 @@ class Courier(AbstractAsyncContextManager[Any], Generic[M]):
         under_way = set(self._under_way)
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=self._ending_seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(*late)
 
     @property
     def waiting(self) -> int:

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from application.shared.command import Unavailable
+from application.shared.ending import end
 from infrastructure.logging import mask_text
 from infrastructure.messaging.streams import NATS_ERRORS
 
@@ -70,25 +71,14 @@ async def first_of(work: Coroutine[Any, Any, T], *ends: asyncio.Event) -> tuple[
     Work that the client itself cancelled, because its connection broke, counts as cancelled by that event.
     """
     task = asyncio.ensure_future(work)
-    waits = [asyncio.ensure_future(end.wait()) for end in ends]
+    waits = [asyncio.ensure_future(each.wait()) for each in ends]
     try:
         await asyncio.wait({task, *waits}, return_when=asyncio.FIRST_COMPLETED)
         if task.done() and not task.cancelled():
             return (task.result(),)
         return None
     finally:
-        # Even whoever is cancelled while waiting here has seen how the work ended.
-        task.add_done_callback(_seen)
-        for each in (task, *waits):
-            if not each.done():
-                each.cancel()
-        await asyncio.wait({task, *waits})
-
-
-def _seen(task: asyncio.Future[Any]) -> None:
-    """Work that fails while it is being cancelled is no news to anybody."""
-    if not task.cancelled():
-        task.exception()
+        await end(task, *waits)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from application.shared.command import Unavailable
+from application.shared.ending import end
 from infrastructure.messaging.cloud_events import read_cloud_event
 from infrastructure.messaging.connection import (
     Connected,
@@ -291,10 +292,7 @@ class _Handling:
         try:
             yield
         finally:
-            telling.cancel()
-            await asyncio.wait({telling})
-            if not telling.cancelled():
-                telling.exception()  # The connection broke: the worker notices by itself.
+            await end(telling)  # The connection broke? The worker notices by itself.
 
 
 def _incoming(message: Msg) -> Incoming | None:
