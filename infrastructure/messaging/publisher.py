@@ -99,7 +99,9 @@ class Publisher:
                     if events:
                         position, sequence = await self._publish(tail, broker, events, sequence)
                         look_at = time.monotonic() + LOOK_SECONDS
-                    elif time.monotonic() < look_at:
+                    if len(events) == self._window:
+                        continue  # There is probably more.
+                    if time.monotonic() < look_at:
                         await tail.wait()
                     else:
                         await broker.unless_lost(self._expect(broker, sequence))

@@ -21,11 +21,11 @@ LONGEST_PAUSE_SECONDS = 30.0
 COPY_FROM = 200
 """From so many events on, rows are written table by table, by COPY where that pays."""
 
-BUSY_FROM = 50
-"""A round that finds so many new positions is one of many: they come faster than one at a time."""
+REST = 2.0
+"""How many times as long as it worked a projector rests, before it looks again."""
 
 LONGEST_REST_SECONDS = 0.02
-"""How long a busy projector lets the log grow, at most, before it looks again."""
+"""And how long at most."""
 
 
 class Progress(msgspec.Struct):
@@ -68,6 +68,10 @@ class ProjectionRunner:
         self.progress = {projection.name: Progress() for projection in projections}
         # Losing the newest commits of a read model in a crash loses nothing: rows and position go together.
         connection.execute("SET synchronous_commit = off")
+        # Rows are only ever looked up by their key. A plan is kept until the next ANALYZE, and that of a young table would be
+        # to read all of it, again and again while it grows.
+        for way in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            connection.execute(f"SET {way} = off")
 
     def catch_up(self) -> int:
         """Apply all there is now; returns the position that all healthy read models have reached."""
@@ -204,9 +208,9 @@ class ProjectionRunner:
             before, position = position, self._reached()
             if not moved:
                 self._log.wait(position, 0.25)
-            elif BUSY_FROM <= position - before < LIVE_BATCH:
-                # Each round has its price, whatever it finds: under load, fewer and larger ones leave more to others.
-                time.sleep(min(time.monotonic() - began, LONGEST_REST_SECONDS))
+            elif position - before < LIVE_BATCH:
+                # Each round has its price, whatever it finds: fewer and larger ones leave more to others.
+                time.sleep(min(REST * (time.monotonic() - began), LONGEST_REST_SECONDS))
 
 
 def project_all(

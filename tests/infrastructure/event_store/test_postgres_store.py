@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from application.shared.caller import Caller
-from application.shared.command import Done
+from application.shared.command import Done, IdempotencyKey
 from application.shared.loop import CommandLoop
 from application.shared.store import Slot
 from domain.shared.personal import ERASED
@@ -326,6 +326,29 @@ class TestTheLog:
         assert isinstance(third, UnknownEvent)
         assert isinstance(second, Done)
         assert second.result.last_passenger == "Bob"
+
+
+class TestYoungTables:
+    async def test_what_an_append_looks_up_it_looks_up_by_key(self, database_url: str) -> None:
+        def whole_readings() -> int:
+            statement = "SELECT sum(seq_scan)::int FROM pg_stat_user_tables WHERE relname = ANY(%s)"
+            [(count,)] = query(database_url, statement, ["command_answers", "data_keys"])
+            assert isinstance(count, int)
+            return count
+
+        before = whole_readings()
+        async with postgres_store(database_url, [MODULE]) as store:
+            # Nothing in them: reading all of them costs nothing.
+            change(database_url, "ANALYZE command_answers, data_keys")
+            office_id = new_id()
+            async with loop_over(store) as loop:
+                opening = OpenOffice(office_id=office_id, name="Chorsu", seats=99, door_code=b"4711")
+                await loop.submit(opening, CALLER)
+                for number in range(50):
+                    key = IdempotencyKey(BUYER, f"k-{number}", b"hash")
+                    await loop.submit(SellSeat(office_id=office_id, passenger="Ada"), CALLER, key=key)
+        # Sessions tell of it when they end. A few are other business: whose key is opened, the end of the last test.
+        assert whole_readings() - before < 10
 
 
 class TestKeptAnswers:

@@ -204,6 +204,28 @@ class TestFollowing:
         runner(connection, log, OfficeSales()).catch_up()
         assert [row[3] for row in rows_of(connection)] == [2]
 
+    async def test_rows_are_looked_up_by_key_also_while_a_table_is_young(
+        self, loop: CommandLoop, log: PostgresLog, database_url: str
+    ) -> None:
+        with psycopg.connect(database_url, autocommit=True) as mine:
+            following = runner(mine, log, OfficeSales())
+            mine.execute("ANALYZE office_sales")  # Nothing in it: reading all of it costs nothing.
+
+            def scans() -> tuple[int, int]:
+                mine.execute("SELECT pg_stat_force_next_flush()")
+                statement = (
+                    "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'office_sales'"
+                )
+                [(whole, by_key)] = mine.execute(statement).fetchall()
+                return whole, by_key
+
+            whole, by_key = scans()
+            for part in range(12):  # more often than plans are made anew
+                await trade(loop, offices=1, sales=1, prefix=f"part {part}")
+                following.catch_up()
+            assert scans()[0] == whole
+            assert scans()[1] > by_key
+
     @pytest.mark.parametrize(
         ("head", "due"), [(0, []), (CLOSE_ENOUGH, []), (CLOSE_ENOUGH + 1, ["office_sales"])]
     )
