@@ -1,4 +1,4 @@
-"""Passwords: kept as bcrypt hashes of a keyed digest, checked without blocking the event loop.
+"""Passwords: kept as bcrypt hashes of a keyed digest, checked by processes of their own.
 
 bcrypt reads 72 bytes at most, and 36 Cyrillic letters already are 72. It is therefore given the base64
 (64 characters, no NUL) of HMAC-SHA-384(pepper, password): a long password keeps its full strength, and a
@@ -11,7 +11,6 @@ import base64
 import hmac
 import os
 import re
-import sys
 import threading
 import unicodedata
 from collections.abc import Callable
@@ -21,12 +20,12 @@ from typing import Final, Self, TypeVar
 
 import bcrypt
 
+from infrastructure.security.bcrypt_processes import BcryptProcesses, BcryptUnavailable
 from infrastructure.security.secrets import Secret
 
 T = TypeVar("T")
 
 _HASH: Final = re.compile(r"\$2b\$(?P<rounds>[0-9]{2})\$[./A-Za-z0-9]{53}")
-_NICENESS: Final = 15
 _DIGEST_LENGTH: Final = 31  # characters of a bcrypt hash after its salt
 
 
@@ -37,24 +36,9 @@ class PasswordHashUnreadable(Exception):
 
 
 class PasswordHasherBusy(Exception):
-    """More passwords wait to be hashed than can be answered in time: an outage, to be tried again later."""
+    """Passwords cannot be hashed in time, as too many wait or nobody computes: an outage, to be tried again later."""
 
     code = "PASSWORD_HASHER_BUSY"
-
-
-def hash_password(password: str, *, pepper: Secret, rounds: int) -> str:
-    """A new salted hash; `rounds` is bcrypt's cost, the binary logarithm of the work (4 to 31)."""
-    return bcrypt.hashpw(_digest(password, pepper), bcrypt.gensalt(rounds)).decode()
-
-
-def verify_password(password: str, hashed: str, *, pepper: Secret) -> bool:
-    """Whether the password is the one that was hashed; compared in constant time.
-
-    Raises:
-        PasswordHashUnreadable: `hashed` is not a hash of ours.
-    """
-    rounds_of(hashed)
-    return bcrypt.checkpw(_digest(password, pepper), hashed.encode())
 
 
 def needs_rehash(hashed: str, *, rounds: int) -> bool:
@@ -86,38 +70,45 @@ def dummy_hash(*, rounds: int) -> str:
     return bcrypt.gensalt(rounds).decode() + "." * _DIGEST_LENGTH
 
 
-class PasswordHasher:
-    """Hashes and checks passwords in a few threads of its own.
+def keyed_digest(password: str, pepper: Secret) -> bytes:
+    """What bcrypt is given for a password: 64 characters of base64."""
+    # NFKC: the same letters typed on another keyboard or system are the same password (OWASP).
+    normal = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+    return base64.b64encode(hmac.digest(pepper.reveal().encode(), normal, "sha384"))
 
-    bcrypt gives the interpreter free while it works, so the event loop goes on and the threads use all
-    cores but one. Both the threads and the number of callers who wait are bounded: a flood of sign-ins is
-    refused early instead of being answered minutes late. The threads stand back behind whatever else wants a core:
-    a sign-in may take a little longer, but nobody who buys waits for one.
+
+class PasswordHasher:
+    """Hashes and checks passwords beside the event loop, in processes that stand back: nobody who buys waits for a sign-in.
+
+    They use all cores but one. Both they and the number of callers who wait are bounded: a flood of sign-ins is refused
+    early instead of being answered minutes late.
     """
 
     def __init__(
         self, *, pepper: Secret, rounds: int, threads: int | None = None, waiting_maximum: int = 256
     ) -> None:
-        """`threads` defaults to the number of cores but one; `waiting_maximum` counts callers served or waiting."""
+        """`threads`, how many are computed at once, defaults to the number of cores but one.
+
+        `waiting_maximum` counts callers served or waiting.
+        """
         self._pepper = pepper
         self._rounds = rounds
         self._dummy = dummy_hash(rounds=rounds)
         self._waiting_maximum = waiting_maximum
         self._waiting = 0
         self._counting = threading.Lock()
-        self._threads = ThreadPoolExecutor(
-            threads or max(1, (os.cpu_count() or 1) - 1),
-            thread_name_prefix="passwords",
-            initializer=_stand_back,
-        )
+        count = threads or max(1, (os.cpu_count() or 1) - 1)
+        self._free = [BcryptProcesses() for _ in range(count)]
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="passwords")
 
     async def hash(self, password: str) -> str:
         """A new salted hash at the cost of today.
 
         Raises:
-            PasswordHasherBusy: too many callers wait already.
+            PasswordHasherBusy: too many callers wait already, or nobody computes.
         """
-        return await self._run(lambda: hash_password(password, pepper=self._pepper, rounds=self._rounds))
+        digest = keyed_digest(password, self._pepper)
+        return await self._run(lambda processes: processes.hash(digest, rounds=self._rounds))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Whether the password is the one that was hashed.
@@ -127,10 +118,11 @@ class PasswordHasher:
 
         Raises:
             PasswordHashUnreadable: `hashed` is not a hash of ours.
-            PasswordHasherBusy: too many callers wait already.
+            PasswordHasherBusy: too many callers wait already, or nobody computes.
         """
         stored = self._dummy if hashed is None else hashed
-        matches = await self._run(lambda: verify_password(password, stored, pepper=self._pepper))
+        digest, rounds = keyed_digest(password, self._pepper), rounds_of(stored)
+        matches = await self._run(lambda processes: processes.check(digest, stored, rounds=rounds))
         return matches and hashed is not None
 
     def needs_rehash(self, hashed: str) -> bool:
@@ -138,8 +130,10 @@ class PasswordHasher:
         return needs_rehash(hashed, rounds=self._rounds)
 
     def close(self) -> None:
-        """Let the running checks end, drop those that wait, and stop the threads."""
+        """Let the running checks end, drop those that wait, and stop the processes."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for processes in self._free:
+            processes.close()
 
     def __enter__(self) -> Self:
         return self
@@ -152,32 +146,31 @@ class PasswordHasher:
     ) -> None:
         self.close()
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[BcryptProcesses], T]) -> T:
         with self._counting:
             if self._waiting >= self._waiting_maximum:
                 raise PasswordHasherBusy("Too many passwords are being checked; try again shortly.")
             self._waiting += 1
         try:
-            job = self._threads.submit(work)
+            job = self._threads.submit(self._with_processes, work)
         except BaseException:
             self._free_place()
             raise
         # A caller who goes away leaves a running job behind, so the place is free when the job ends.
         job.add_done_callback(self._free_place)
-        return await asyncio.wrap_future(job)
+        try:
+            return await asyncio.wrap_future(job)
+        except BcryptUnavailable as error:
+            raise PasswordHasherBusy("Passwords cannot be checked now; try again shortly.") from error
+
+    def _with_processes(self, work: Callable[[BcryptProcesses], T]) -> T:
+        """In one of the threads, of which there are as many as there are pairs of processes."""
+        processes = self._free.pop()
+        try:
+            return work(processes)
+        finally:
+            self._free.append(processes)
 
     def _free_place(self, _job: object = None) -> None:
         with self._counting:
             self._waiting -= 1
-
-
-def _stand_back() -> None:
-    """Let others go first. Linux counts niceness by thread; elsewhere it would slow down the whole process."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-
-
-def _digest(password: str, pepper: Secret) -> bytes:
-    # NFKC: the same letters typed on another keyboard or system are the same password (OWASP).
-    normal = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
-    return base64.b64encode(hmac.digest(pepper.reveal().encode(), normal, "sha384"))

@@ -1,0 +1,68 @@
+"""The program that computes bcrypt for `infrastructure.security.bcrypt_processes`, which starts it by its path.
+
+It says `0 ready`, then reads a line for each question and writes a line for each answer, until its input ends:
+
+    NUMBER hash ROUNDS DIGEST   ->  NUMBER HASH
+    NUMBER check DIGEST HASH    ->  NUMBER yes | NUMBER no
+
+It imports nothing of ours and knows no secret: a digest is of a password and the pepper.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from typing import BinaryIO
+
+# Where bcrypt is: without the start-up of `site`, which takes longer than all the rest.
+sys.path.extend(sys.argv[2:])
+
+import bcrypt
+
+AUTOGROUP = "/proc/self/autogroup"
+
+
+def stand_back() -> None:
+    """Compute only while a core has nothing else to do.
+
+    Where Linux shares the cores out by sessions of processes first (`sched_autogroup_enabled`), that counts only within one.
+    So this becomes a session of its own, which asks for as little as one can.
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        if os.access(AUTOGROUP, os.W_OK):
+            os.setsid()
+            with open(AUTOGROUP, "w", encoding="ascii") as niceness:
+                niceness.write("19")
+    if hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def answer(question: bytes) -> bytes:
+    """What is said to one line, without the ends of both."""
+    match question.split(b" "):
+        case [number, b"hash", rounds, digest]:
+            return number + b" " + bcrypt.hashpw(digest, bcrypt.gensalt(int(rounds)))
+        case [number, b"check", digest, hashed]:
+            return number + b" " + (b"yes" if bcrypt.checkpw(digest, hashed) else b"no")
+        case _:
+            raise ValueError("not a question")
+
+
+def serve(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until there are no more questions."""
+    for question in questions:
+        answers.write(answer(question.rstrip(b"\n")) + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # Whoever started it says when to end, by closing its input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.write(sys.stdout.fileno(), b"0 ready\n")  # Before it stands back: nobody need be patient with a start.
+    if sys.argv[1] == "patient":
+        stand_back()
+    else:
+        os.nice(10)
+    serve(sys.stdin.buffer, sys.stdout.buffer)
