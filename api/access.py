@@ -246,6 +246,7 @@ ACCESS: Final[Table] = {
     ("PATCH", "/admin/accounts/{accountId}/unsuspend"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("PATCH", "/admin/accounts/{accountId}/role"): only(_SUPER_ADMIN),
     ("DELETE", "/admin/accounts/{accountId}"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
+    ("GET", "/admin/dashboard/stats"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("GET", "/admin/sellers"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("POST", "/admin/sellers/{accountId}/approve"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),
     ("POST", "/admin/sellers/{accountId}/reject"): only(_STAFF, key=Permission.ACCOUNTS_MANAGE),

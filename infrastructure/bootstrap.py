@@ -54,6 +54,7 @@ from infrastructure.security.cipher import KeyWrapper
 from infrastructure.settings import Environment, Settings
 from projections.accounts.account_directory import AccountDirectory
 from projections.accounts.account_sessions import AccountSessionsProjection
+from projections.accounts.admin_dashboard import AdminDashboardProjection
 from projections.analytics.sales_daily import SalesDailyProjection
 from projections.analytics.seller_daily import SellerDailyProjection
 from projections.api_keys.api_keys import ApiKeysProjection
@@ -126,6 +127,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     AccountDirectory(),
     AccountSessionsProjection(),
     ActivityLogProjection(),
+    AdminDashboardProjection(),
     ApiKeysProjection(),
     AuditIndexProjection(event for kind in AUDITABLE for event in kind.events),
     CartViewProjection(),

@@ -1,5 +1,6 @@
-"""What admins do with accounts: look, and decide on sellers (requirements §45.6, ADM-02, ADM-05)."""
+"""What admins do with accounts: look, and decide on sellers (requirements §45.6, ADM-01, ADM-02, ADM-05)."""
 
+from datetime import datetime, time, tzinfo
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.accounts.requests import RejectSellerRequest
-from api.accounts.views import AccountView, SellerApplicationView, SellerDecisionView
+from api.accounts.views import (
+    AccountView,
+    DashboardStatsView,
+    SellerApplicationView,
+    SellerDecisionView,
+)
 from api.assembly import services_of
 from api.envelope import Envelope, Page, envelope
 from api.openapi import errors
@@ -19,11 +25,18 @@ from application.accounts.commands import ApproveSeller, RejectSeller
 from domain.accounts.account import AccountNotFound
 from domain.accounts.roles import AccountStatus, Role
 from projections.accounts.account_questions import SEARCH_CHARACTERS_MAXIMUM, Accounts
+from projections.accounts.admin_dashboard import AdminDashboard
 
 AnyRequest = Request[Any, Any, Any]
 Decided = Response[Envelope[SellerDecisionView]]
 
 KIND = "account"
+
+
+def start_of_day(moment: datetime, zone: tzinfo) -> datetime:
+    """When the day began that it is there at this moment."""
+    return datetime.combine(moment.astimezone(zone).date(), time(), zone)
+
 
 Search = Annotated[
     str | None,
@@ -60,6 +73,23 @@ class AdminAccountsController(Controller):
         if account is None:
             raise AccountNotFound(f"No account {account_id}.")
         return envelope(AccountView.of(account))
+
+
+class DashboardController(Controller):
+    """How many use the marketplace."""
+
+    path = "/admin/dashboard"
+    tags = ("Administration",)
+
+    @get("/stats", summary="Show how many use the marketplace")
+    async def stats(self, request: AnyRequest) -> Envelope[DashboardStatsView]:
+        """How many accounts there are, and who was here today; the day begins at midnight in `SCHEDULER_TIMEZONE`."""
+        services = services_of(request)
+        day_began = start_of_day(services.clock(), services.settings.scheduler_timezone)
+        dashboard = AdminDashboard(services.reader)
+        counts = await dashboard.accounts()
+        active = await dashboard.active_since(day_began)
+        return envelope(DashboardStatsView.of(counts, active_today=active, day_began_at=day_began))
 
 
 class SellersController(Controller):

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from api.accounts.administering import AccountsOfOthersController
-from api.accounts.administration import AdminAccountsController, SellersController
+from api.accounts.administration import AdminAccountsController, DashboardController, SellersController
 from api.accounts.answers import AnyRequest, language_of, note, signed_in, told
 from api.accounts.current import current_account
 from api.accounts.export import ExportController
@@ -168,5 +168,6 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     SessionsController,
     AdminAccountsController,
     AccountsOfOthersController,
+    DashboardController,
     SellersController,
 )

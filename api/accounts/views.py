@@ -1,5 +1,6 @@
 """What is shown of accounts, and to whom: allow-lists, never a filtered record (requirements ACC-21)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from domain.accounts.account import Account
 from domain.accounts.presentation import InfluencerProfile, SalonProfile
 from domain.accounts.roles import AccountKind, AccountStatus, Role
 from projections.accounts import account_questions as directory
+from projections.accounts.admin_dashboard import AccountCount
 
 Token = Annotated[str, msgspec.Meta(description="A JSON Web Token")]
 ExpiresIn = Annotated[int, msgspec.Meta(description="For how many seconds the access token is good", ge=0)]
@@ -406,4 +408,40 @@ class SellerApplicationView(ResponseBody, frozen=True, kw_only=True):
             decided_at=None if application.decided_at is None else timestamp(application.decided_at),
             decided_by=application.decided_by,
             rejection_reason=application.rejection_reason,
+        )
+
+
+class AccountCountView(ResponseBody, frozen=True, kw_only=True):
+    """How many accounts have a role and a status."""
+
+    role: Role
+    status: AccountStatus
+    accounts: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class DashboardStatsView(ResponseBody, frozen=True, kw_only=True):
+    """How many use the marketplace.
+
+    `totalUsers` counts accounts that are not deleted; `accounts` has them by role and status, deleted ones as well.
+    `activeToday` counts those who have asked for anything since `dayBeganAt`, which is written down every five minutes.
+    """
+
+    total_users: Annotated[int, msgspec.Meta(ge=0)]
+    active_today: Annotated[int, msgspec.Meta(ge=0)]
+    day_began_at: Timestamp
+    accounts: list[AccountCountView]
+
+    @classmethod
+    def of(
+        cls, counts: Sequence[AccountCount], *, active_today: int, day_began_at: datetime
+    ) -> "DashboardStatsView":
+        """Show counts."""
+        return cls(
+            total_users=sum(each.accounts for each in counts if each.status is not AccountStatus.DELETED),
+            active_today=active_today,
+            day_began_at=timestamp(day_began_at),
+            accounts=[
+                AccountCountView(role=each.role, status=each.status, accounts=each.accounts)
+                for each in counts
+            ],
         )

@@ -101,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sms: SmsSettings
     community: CommunitySettings
     scheduler_timezone: tzinfo
-    """`SCHEDULER_TIMEZONE`: in whose days and hours jobs are planned."""
+    """`SCHEDULER_TIMEZONE`: in whose days and hours jobs are planned, and what counts as today."""
 
     logging: LoggingSettings
     warnings: tuple[str, ...]

@@ -75,7 +75,7 @@ def logging(reading: Reading) -> LoggingSettings:
 
 
 def scheduler_timezone(reading: Reading) -> tzinfo:
-    """In whose days and hours jobs are planned."""
+    """In whose days and hours jobs are planned, and what is today on the dashboard."""
     zone: tzinfo = UTC
     return reading.env.read("SCHEDULER_TIMEZONE", time_zone, zone)
 

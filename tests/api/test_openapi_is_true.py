@@ -383,6 +383,7 @@ async def _look_at_figures(
 ) -> None:
     await settle()
     assert data_of(await client.get("/analytics/sales", headers=admin.headers))["series"]
+    assert data_of(await client.get("/admin/dashboard/stats", headers=admin.headers))["totalUsers"] > 1
     data_of(await client.get("/seller/dashboard", headers=seller.headers))
     assert data_of(await client.get("/seller/orders", headers=seller.headers))
     assert data_of(await client.get("/seller/earnings", headers=seller.headers))

@@ -1,10 +1,16 @@
 """What admins do with accounts, and what people see of each other (requirements ACC-26, ACC-31, ADM-02, ADM-05)."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from api.accounts.administration import start_of_day
+from api.assembly import AppServices
+from infrastructure.bootstrap import derived_key
+from infrastructure.last_seen import Kind, move
 from tests.api.asking import NOBODY, after, data_of, refusal, wrong_fields
 from tests.api.conftest import PASSWORD, Person, Settle, SignUp, log_in
 
@@ -251,3 +257,57 @@ class TestProfiles:
 
         assert refusal(early) == (503, "READ_MODEL_BEHIND")
         assert data_of(late)["name"] == "Newcomer"
+
+
+class TestDashboard:
+    async def test_staff_see_how_many_there_are_and_who_was_here_today(
+        self, client: httpx.AsyncClient, services: AppServices, admin: Person, sign_up: SignUp, settle: Settle
+    ) -> None:
+        zebo, anvar = await sign_up("customer"), await sign_up("customer")
+        await sign_up("seller")
+        for person, what in ((zebo, "/suspend"), (anvar, "")):
+            path = f"/admin/accounts/{person.account_id}{what}"
+            answer = await client.request("PATCH" if what else "DELETE", path, json={}, headers=admin.headers)
+            assert answer.status_code == 200, answer.text
+        assert services.redis is not None
+        await services.last_seen.flush()
+        namespace = derived_key(services.settings, b"last seen")
+        await move(services.redis, services.store.pool, Kind.ACCOUNT, namespace=namespace)
+        await settle()
+
+        stats = data_of(await client.get("/admin/dashboard/stats", headers=admin.headers))
+
+        assert stats["accounts"] == [
+            {"role": "customer", "status": "deleted", "accounts": 1},
+            {"role": "customer", "status": "suspended", "accounts": 1},
+            {"role": "seller", "status": "approved", "accounts": 1},
+            {"role": "super_admin", "status": "approved", "accounts": 1},
+        ]
+        assert stats["totalUsers"] == 3
+        assert stats["activeToday"] >= 1
+        await yesterday(services)
+        stats = data_of(await client.get("/admin/dashboard/stats", headers=admin.headers))
+        assert stats["activeToday"] == 0
+
+    async def test_nobody_else_sees_it(self, client: httpx.AsyncClient, sign_up: SignUp) -> None:
+        seller = await sign_up("seller")
+        answer = await client.get("/admin/dashboard/stats", headers=seller.headers)
+        assert refusal(answer) == (403, "INSUFFICIENT_PERMISSIONS")
+
+
+async def yesterday(services: AppServices) -> None:
+    """Whoever was here was here a moment before today began."""
+    began = start_of_day(services.clock(), services.settings.scheduler_timezone)
+    async with services.store.pool.connection() as connection:
+        await connection.execute("UPDATE last_seen SET at = %s", (began - timedelta(microseconds=1),))
+
+
+@pytest.mark.parametrize(
+    ("moment", "began"),
+    [
+        (datetime(2026, 5, 1, 18, 59, tzinfo=UTC), datetime(2026, 4, 30, 19, tzinfo=UTC)),
+        (datetime(2026, 5, 1, 19, 0, tzinfo=UTC), datetime(2026, 5, 1, 19, tzinfo=UTC)),
+    ],
+)
+def test_a_day_begins_where_the_marketplace_is(moment: datetime, began: datetime) -> None:
+    assert start_of_day(moment, ZoneInfo("Asia/Tashkent")) == began
