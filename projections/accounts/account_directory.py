@@ -10,7 +10,6 @@ from domain.accounts.events import (
     AccountLoggedIn,
     AccountRegistered,
     AccountRenamed,
-    AccountRoleChanged,
     AccountSuspended,
     AccountUnsuspended,
     AvatarChanged,
@@ -26,8 +25,8 @@ from domain.accounts.events import (
     SellerRejected,
 )
 from domain.accounts.presentation import InfluencerProfile, SalonProfile, influencer_in, salon_in
-from domain.accounts.roles import AccountStatus
 from domain.shared.events import DomainEvent, Recorded
+from projections.accounts.status import DECIDING, decide
 from projections.shared.projection import Batch, Projection
 from projections.shared.table import Table
 from projections.shared.words import fold
@@ -125,12 +124,7 @@ class AccountDirectory(Projection):
         InfluencerProfileRevised,
         SalonProfileRevised,
         SellerApplicationSubmitted,
-        SellerApproved,
-        SellerRejected,
-        AccountSuspended,
-        AccountUnsuspended,
-        AccountRoleChanged,
-        AccountDeleted,
+        *DECIDING,
     )
     personal = True
 
@@ -203,28 +197,22 @@ def _present(row: AccountRow, event: DomainEvent) -> None:
 
 def _decide(row: AccountRow, event: DomainEvent, at: datetime) -> None:
     """What admins make of an account."""
+    decide(row, event)
     match event:
         case SellerApproved():
-            row.status = AccountStatus.APPROVED.value
             row.decided_at = at
             row.decided_by = event.approved_by
         case SellerRejected():
-            row.status = AccountStatus.REJECTED.value
             row.decided_at = at
             row.decided_by = event.rejected_by
             row.rejection_reason = event.reason
         case AccountSuspended():
-            row.suspended_from, row.status = row.status, AccountStatus.SUSPENDED.value
             row.suspended_at = at
             row.suspended_by = event.by
             row.suspension_reason = event.reason
         case AccountUnsuspended():
-            row.status = row.suspended_from or AccountStatus.APPROVED.value
-            row.suspended_from = row.suspended_at = row.suspended_by = row.suspension_reason = None
-        case AccountRoleChanged():
-            row.role = event.new_role.value
+            row.suspended_at = row.suspended_by = row.suspension_reason = None
         case AccountDeleted():
-            row.status = AccountStatus.DELETED.value
             row.deleted_at = at
             _forget(row)
         case _:

@@ -5,17 +5,10 @@ from uuid import UUID
 
 import msgspec
 
-from domain.accounts.events import (
-    AccountDeleted,
-    AccountRegistered,
-    AccountRoleChanged,
-    AccountSuspended,
-    AccountUnsuspended,
-    SellerApproved,
-    SellerRejected,
-)
+from domain.accounts.events import AccountRegistered
 from domain.accounts.roles import AccountStatus, Role
-from domain.shared.events import DomainEvent, Recorded
+from domain.shared.events import Recorded
+from projections.accounts.status import DECIDING, decide
 from projections.shared.projection import Batch, Projection
 from projections.shared.reader import Reader
 from projections.shared.table import Table
@@ -58,15 +51,7 @@ class AdminDashboardProjection(Projection):
 
     name = "admin_dashboard"
     tables = (COUNTS, COUNTED)
-    events = (
-        AccountRegistered,
-        SellerApproved,
-        SellerRejected,
-        AccountSuspended,
-        AccountUnsuspended,
-        AccountRoleChanged,
-        AccountDeleted,
-    )
+    events = (AccountRegistered, *DECIDING)
 
     def project(self, batch: Batch, recorded: Recorded) -> None:
         """Apply one fact."""
@@ -81,27 +66,8 @@ class AdminDashboardProjection(Projection):
         if known is None:
             return
         _count(batch, known, -1)
-        _move(known, event)
+        decide(known, event)
         _count(batch, known, 1)
-
-
-def _move(account: CountedAccountRow, event: DomainEvent) -> None:
-    match event:
-        case SellerApproved():
-            account.status = AccountStatus.APPROVED.value
-        case SellerRejected():
-            account.status = AccountStatus.REJECTED.value
-        case AccountSuspended():
-            account.suspended_from, account.status = account.status, AccountStatus.SUSPENDED.value
-        case AccountUnsuspended():
-            account.status = account.suspended_from or AccountStatus.APPROVED.value
-            account.suspended_from = None
-        case AccountRoleChanged():
-            account.role = event.new_role.value
-        case AccountDeleted():
-            account.status = AccountStatus.DELETED.value
-        case _:
-            pass
 
 
 def _count(batch: Batch, account: CountedAccountRow, by: int) -> None:

@@ -13,20 +13,16 @@ import msgspec
 from domain.accounts.events import (
     AccountDeleted,
     AccountRegistered,
-    AccountRoleChanged,
-    AccountSuspended,
-    AccountUnsuspended,
     AvatarChanged,
     EmailVerified,
     InfluencerOnboardingCompleted,
     InfluencerProfileRevised,
     SalonOnboardingCompleted,
     SalonProfileRevised,
-    SellerApproved,
-    SellerRejected,
 )
 from domain.accounts.roles import AccountStatus, RegistrationChannel, Role
 from domain.shared.events import DomainEvent, Recorded
+from projections.accounts.status import DECIDING, decide
 from projections.shared.projection import Batch, Projection
 from projections.shared.table import Table
 from projections.shared.words import fold, words_of
@@ -162,12 +158,7 @@ class DiscoveryProjection(Projection):
         AccountRegistered,
         EmailVerified,
         AvatarChanged,
-        SellerApproved,
-        SellerRejected,
-        AccountSuspended,
-        AccountUnsuspended,
-        AccountRoleChanged,
-        AccountDeleted,
+        *DECIDING,
         InfluencerOnboardingCompleted,
         InfluencerProfileRevised,
         SalonOnboardingCompleted,
@@ -227,19 +218,8 @@ def _change(standing: StandingRow, event: DomainEvent) -> None:
             standing.verified = True
         case AvatarChanged():
             standing.avatar_url = event.url
-        case SellerApproved():
-            standing.status = AccountStatus.APPROVED.value
-        case SellerRejected():
-            standing.status = AccountStatus.REJECTED.value
-        case AccountSuspended():
-            standing.suspended_from, standing.status = standing.status, AccountStatus.SUSPENDED.value
-        case AccountUnsuspended():
-            standing.status = standing.suspended_from or AccountStatus.APPROVED.value
-            standing.suspended_from = None
-        case AccountRoleChanged():
-            standing.role = event.new_role.value
         case _:
-            pass
+            decide(standing, event)
 
 
 def _influencer(

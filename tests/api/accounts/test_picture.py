@@ -128,7 +128,7 @@ class TestShowing:
         data_of(await send(client, zebo, part(photograph("PNG"), "Zebo at the bazaar.png")))
         with machinery.connect(name="test") as connection:
             stored = connection.execute(
-                "SELECT topic, convert_from(state, 'UTF8') FROM stored_events WHERE topic ~ 'Media|Avatar'"
+                "SELECT topic, convert_from(state, 'UTF8') FROM stored_events WHERE topic ~ 'Media|Avatar' ORDER BY notification_id"
             ).fetchall()
         assert [topic for topic, _ in stored] == ["media.MediaUploaded.v1", "accounts.AvatarChanged.v1"]
         assert not any("bazaar" in state or "sha256" in state for _, state in stored)

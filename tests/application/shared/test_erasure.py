@@ -240,7 +240,11 @@ class TestInPostgres:
     ) -> None:
         _, loop, _ = shop
         adas = await sold_to(loop, ADA, "Ada Lovelace")
-        stored = "SELECT state, metadata::text FROM stored_events WHERE originator_id = %s AND originator_version < 3"
+        stored = """
+            SELECT state, metadata::text FROM stored_events
+            WHERE originator_id = %s AND originator_version < 3
+            ORDER BY originator_version
+        """
         before = self.rows(database_url, stored, adas)
         await loop.submit(ForgetPerson(office_id=adas, person_id=ADA), CLERK)
         assert self.rows(database_url, stored, adas) == before
