@@ -22,18 +22,22 @@ import bcrypt
 AUTOGROUP = "/proc/self/autogroup"
 
 
-def stand_back() -> None:
-    """Compute only while a core has nothing else to do.
+def stand_back(niceness: int) -> None:
+    """Leave the cores to others first.
 
-    Where Linux shares the cores out by sessions of processes first (`sched_autogroup_enabled`), that counts only within one.
-    So this becomes a session of its own, which asks for as little as one can.
+    Where Linux shares them out by sessions of processes (`sched_autogroup_enabled`), niceness counts only within one. So this
+    becomes a session of its own, which is nice as a whole.
     """
-    os.nice(19)
+    os.nice(niceness)
     with contextlib.suppress(OSError):
         if os.access(AUTOGROUP, os.W_OK):
             os.setsid()
-            with open(AUTOGROUP, "w", encoding="ascii") as niceness:
-                niceness.write("19")
+            with open(AUTOGROUP, "w", encoding="ascii") as group:
+                group.write(str(niceness))
+
+
+def be_idle() -> None:
+    """Compute only while a core has nothing else to do, as far as the system knows of such a thing."""
     if hasattr(os, "SCHED_IDLE"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -62,7 +66,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(sys.stdout.fileno(), b"0 ready\n")  # Before it stands back: nobody need be patient with a start.
     if sys.argv[1] == "patient":
-        stand_back()
+        stand_back(19)
+        be_idle()
     else:
-        os.nice(10)
+        stand_back(10)
     serve(sys.stdin.buffer, sys.stdout.buffer)
