@@ -423,7 +423,7 @@ class DashboardStatsView(ResponseBody, frozen=True, kw_only=True):
     """How many use the marketplace.
 
     `totalUsers` counts accounts that are not deleted; `accounts` has them by role and status, deleted ones as well.
-    `activeToday` counts those who have asked for anything since `dayBeganAt`, which is written down every five minutes.
+    `activeToday` counts those who have asked for anything since `dayBeganAt`; it is up to five minutes late.
     """
 
     total_users: Annotated[int, msgspec.Meta(ge=0)]
