@@ -218,6 +218,14 @@ class ImpatientPool(AsyncConnectionPool[psycopg.AsyncConnection[Any]]):
         finally:
             self._somebody_tries = False
 
+    async def _get_ready_connection(
+        self,
+        timeout: float | None,  # noqa: ASYNC109 - the base class's
+    ) -> psycopg.AsyncConnection[Any] | None:
+        # The one that came back last: what its server process has planned and cached is warm, and the others may be given up.
+        self._pool.rotate(1)
+        return await super()._get_ready_connection(timeout)
+
     async def putconn(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """As the base class; one that still works is a sign of life."""
         if not conn.closed:

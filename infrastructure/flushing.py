@@ -2,15 +2,19 @@
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import structlog
 
 from application.shared.ending import end
 
 FLUSH_SECONDS: Final = 15.0
+REST_SECONDS: Final = 0.005
+
+T = TypeVar("T")
 
 log: Final = structlog.get_logger(__name__)
 
@@ -49,3 +53,14 @@ class Flushing(AbstractAsyncContextManager[Any]):
                 await self.flush()
             except Exception as error:
                 log.error(f"{self._name}_not_kept", exc_info=error)
+
+
+async def portions(items: Sequence[T], size: int, *, ending: bool = False) -> AsyncIterator[Sequence[T]]:
+    """So many at a time, with a rest between two of them: to put thousands into words at once would stop everybody else.
+
+    Who is ending does not rest.
+    """
+    for start in range(0, len(items), size):
+        if start and not ending:
+            await asyncio.sleep(REST_SECONDS)
+        yield items[start : start + size]

@@ -24,12 +24,15 @@ from application.shared.bounded import forget_oldest
 from application.shared.command import StoreUnavailable
 from infrastructure.cache.absence import Absence
 from infrastructure.event_store.postgres import store_errors
-from infrastructure.flushing import FLUSH_SECONDS, Flushing
+from infrastructure.flushing import FLUSH_SECONDS, Flushing, portions
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
 CAPACITY: Final = 100_000
 TOGETHER_MAXIMUM: Final = 5_000
+PORTION: Final = 250
+"""How many an API process tells Redis at once: it takes its event loop a millisecond."""
+
 PATIENCE_SECONDS: Final = 2.0
 
 
@@ -111,7 +114,7 @@ class LastSeen(Flushing):
 
     async def _hand_over(self, kind: Kind, seen: dict[UUID, float], *, ending: bool) -> bool:
         if self._redis is not None:
-            return await self._to_redis(self._redis, kind, seen)
+            return await self._to_redis(self._redis, kind, seen, ending=ending)
         if not ending and time.monotonic() < self._kept_at[kind] + PACE_SECONDS[kind]:
             return False
         try:
@@ -121,14 +124,15 @@ class LastSeen(Flushing):
         self._kept_at[kind] = time.monotonic()
         return True
 
-    async def _to_redis(self, redis: Redis, kind: Kind, seen: dict[UUID, float]) -> bool:
+    async def _to_redis(self, redis: Redis, kind: Kind, seen: Mapping[UUID, float], *, ending: bool) -> bool:
         if not self._absence.may_ask():
             return False
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await redis.zadd(
-                    _key(self._namespace, kind), {str(whose): at for whose, at in seen.items()}, gt=True
-                )
+            async for some in portions(list(seen.items()), PORTION, ending=ending):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await redis.zadd(
+                        _key(self._namespace, kind), {str(whose): at for whose, at in some}, gt=True
+                    )
         except (RedisError, OSError, TimeoutError) as error:
             self._absence.begin(error)
             return False

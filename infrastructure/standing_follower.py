@@ -169,7 +169,9 @@ class StandingFollower(AbstractAsyncContextManager["StandingFollower"]):
 
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         while not self._ending.is_set():
-            async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+            hints = [hint async for hint in connection.notifies(timeout=POLL_SECONDS, stop_after=1)]
+            if hints:
+                # Once for all that came together, or there would be ever more of them.
                 await asyncio.sleep(PAUSE_SECONDS)
             await self._catch_up(connection)
 

@@ -35,6 +35,10 @@ DATABASE = "daftar"
 ACCOUNT = "nobody"
 """Whom root becomes. It exists everywhere, and initdb insists on an account with an entry in the user database."""
 
+WAL_SEGMENT_MEGABYTES = 4
+"""Until a checkpoint has left segments to use again, a commit that needs a new one waits until it is filled with zeros and
+synced: 70 ms for one of 16 MB, which at 200 orders a second meets every hundredth order, and 25 ms for one of 4 MB."""
+
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -42,6 +46,7 @@ SETTINGS = {
     "max_connections": "200",
     "wal_compression": "on",
     "synchronous_commit": "on",
+    "min_wal_size": "80MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
@@ -178,6 +183,7 @@ async def _create(folder: DataFolder, programs: Path, account: str | None, passw
                     "--locale=C",
                     "--locale-provider=builtin",
                     "--builtin-locale=C.UTF-8",
+                    f"--wal-segsize={WAL_SEGMENT_MEGABYTES}",
                     "--no-instructions",
                 ),
                 env=plain_environment(),

@@ -21,6 +21,9 @@ from infrastructure.security.cipher import KeyWrapper
 CHANNEL = "daftar_log"
 """On this channel readers are told that the log has grown. A hint only: they also poll."""
 
+HINTS_APART_SECONDS = 0.005
+"""Readers are told of what came within so short a time by one hint: each one wakes all of them."""
+
 _NOTIFY = f"NOTIFY {CHANNEL}".encode()
 
 CONNECT_SECONDS = 5
@@ -490,6 +493,7 @@ class PostgresEventStore:
                     await connection.execute(_NOTIFY)
             except (psycopg.Error, PoolTimeout, PoolClosed):
                 return  # A hint only: readers poll, too.
+            await asyncio.sleep(HINTS_APART_SECONDS)
 
     async def aclose(self) -> None:
         """Wait for the last hint; the pool belongs to who opened it."""

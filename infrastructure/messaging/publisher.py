@@ -41,6 +41,12 @@ STAND_BY_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 10.0
 """How often a publisher that has nothing to publish looks whether the stream is still as it left it."""
 
+REST_SECONDS: Final = 0.01
+"""Between two windows, unless there is a whole one to publish: what comes meanwhile goes out together."""
+
+SAVE_SECONDS: Final = 0.25
+"""How far the saved position may lag behind while there is always something to publish."""
+
 HEADER_ROOM: Final = 4096
 """What headers may take of the longest message."""
 
@@ -91,21 +97,29 @@ class Publisher:
                 log.info("publisher_leads", position=position)
                 under_way()
                 await tail.listen()
+                saved, save_at = await self._saved(tail), 0.0
                 look_at = time.monotonic() + LOOK_SECONDS
                 while not stopped.is_set():
                     if broker.lost.is_set():
                         raise NatsAway("The connection to NATS broke.")
                     events = await tail.read(position, self._window)
                     if events:
-                        position, sequence = await self._publish(tail, broker, events, sequence)
+                        position, sequence = await self._publish(broker, events, sequence)
                         look_at = time.monotonic() + LOOK_SECONDS
+                    if position != saved and (not events or time.monotonic() >= save_at):
+                        await self._save(tail, position)
+                        saved, save_at = position, time.monotonic() + SAVE_SECONDS
                     if len(events) == self._window:
                         continue  # There is probably more.
+                    if events:
+                        await asyncio.sleep(REST_SECONDS)
                     if time.monotonic() < look_at:
                         await tail.wait()
                     else:
                         await broker.unless_lost(self._expect(broker, sequence))
                         look_at = time.monotonic() + LOOK_SECONDS
+                if position != saved:
+                    await self._save(tail, position)
 
     async def _lead(self, tail: Tail, stopped: asyncio.Event) -> bool:
         """Wait for one's turn; it lasts as long as the connection to the database."""
@@ -187,12 +201,9 @@ class Publisher:
 
     # --- moving on -----------------------------------------------------------------------------------------
 
-    async def _publish(
-        self, tail: Tail, broker: Connected, events: list[StoredEvent], sequence: int
-    ) -> tuple[int, int]:
+    async def _publish(self, broker: Connected, events: list[StoredEvent], sequence: int) -> tuple[int, int]:
         """Publish a window, in order, all at once; returns the last position and sequence when all were taken."""
         longest = broker.client.max_payload - HEADER_ROOM
-        taken = events[0].position - 1
         acks: list[asyncio.Future[PubAck]] = []
         lost = asyncio.ensure_future(broker.lost.wait())
         try:
@@ -215,7 +226,6 @@ class Publisher:
                     if not ack.done():
                         raise NatsAway("The connection to NATS broke.")
                     ack.result()
-                    taken += 1
         finally:
             lost.cancel()
             for ack in acks:
@@ -223,9 +233,7 @@ class Publisher:
                     ack.cancel()
                 elif not ack.cancelled():
                     ack.exception()  # Seen: the first failure is the one that is raised.
-            if taken >= events[0].position:
-                await self._save(tail, taken)
-        return taken, sequence + len(events)
+        return events[-1].position, sequence + len(events)
 
 
 class PublisherContext(Protocol):

@@ -182,6 +182,17 @@ class TestOneThatHangs:
             assert await ask(pool) == (1,)
 
 
+class TestOneThatIsNear:
+    async def test_the_connection_that_came_back_last_goes_out_first(self, wire: Wire) -> None:
+        async with pool_at(wire.url, answer_seconds=5.0) as pool:
+            async with pool.connection() as one, pool.connection() as other:
+                assert one is not other
+            # `one` came back after `other`, and nobody else is asked while it is there.
+            for _ in range(5):
+                async with pool.connection() as again:
+                    assert again is one
+
+
 class TestOneThatIsAway:
     async def test_a_crowd_is_refused_at_once_and_one_at_a_time_tries_again(self, wire: Wire) -> None:
         async with pool_at(wire.url) as pool:

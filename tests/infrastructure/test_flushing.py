@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-from infrastructure.flushing import Flushing
+import pytest
+
+from infrastructure.flushing import Flushing, portions
 
 
 class Gathering(Flushing):
@@ -38,3 +40,29 @@ async def test_it_ends_although_a_cancellation_is_lost() -> None:
         async with gathering:
             await gathering.under_way.wait()
     assert gathering.flushed[-1] is True
+
+
+async def test_between_two_portions_others_have_their_turn() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    seen = [(list(some), turns) async for some in portions(list(range(5)), 2)]
+    beside.cancel()
+    assert [some for some, _ in seen] == [[0, 1], [2, 3], [4]]
+    assert seen[0][1] < seen[1][1] < seen[2][1]
+
+
+async def test_whoever_is_ending_does_not_rest() -> None:
+    async def all_of_it() -> int:
+        return len([some async for some in portions(range(100_000), 1, ending=True)])
+
+    # It runs to its end in one go, without giving way.
+    with pytest.raises(StopIteration) as end:
+        all_of_it().send(None)
+    assert end.value.value == 100_000

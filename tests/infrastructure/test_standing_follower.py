@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from application.shared.caller import SYSTEM, Caller
 from application.shared.loop import CommandLoop
 from domain.accounts.roles import AccountKind
 from infrastructure.bootstrap import Machinery, kinds_by_name
+from infrastructure.event_store.postgres import CHANNEL
 from infrastructure.settings import Settings
 from infrastructure.standing import Standings
 from infrastructure.standing_follower import StandingFollower
@@ -171,6 +173,18 @@ async def test_a_session_that_another_process_ended_is_over(house: House) -> Non
 
     await until(lambda: house.sees_the_end(*one))
     assert not await house.sees_the_end(*other)
+
+
+async def test_many_hints_at_once_hold_nobody_up(house: House, database_url: str) -> None:
+    one, other = await house.somebody(), await house.somebody()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        # As many as come in when a shop is busy; with different texts, or the server would pass on one only.
+        connection.execute(f"SELECT pg_notify('{CHANNEL}', n::text) FROM generate_series(1, 1000) AS n")
+
+    # The follower may still be at what came before the hints when the first one goes; it has them all when the second does.
+    for somebody in (one, other):
+        await house.sign_out(*somebody)
+        await until(partial(house.sees_the_end, *somebody))
 
 
 async def test_nothing_is_kept_of_whoever_another_process_has_erased(house: House) -> None:

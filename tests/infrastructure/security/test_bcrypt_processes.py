@@ -1,6 +1,7 @@
 """bcrypt is computed by others, whatever becomes of them."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -63,6 +64,28 @@ def test_it_is_computed_only_while_a_core_is_idle(processes: BcryptProcesses) ->
     patient = children()["patient"]
     assert os.sched_getscheduler(patient) == os.SCHED_IDLE
     assert os.getpriority(os.PRIO_PROCESS, patient) == 19
+
+
+def test_who_wakes_up_need_not_wait_for_the_end_of_its_turn(processes: BcryptProcesses) -> None:
+    processes.hash(DIGEST, rounds=ROUNDS)
+    os.kill(children()["patient"], signal.SIGSTOP)
+    processes.hash(DIGEST, rounds=ROUNDS)
+    # Of an idle process Linux does not tell; both ask in the same way.
+    told = Path(f"/proc/{children()['pressing']}/sched")
+    if not told.exists() or release() < (6, 12):
+        pytest.skip("This kernel has no turns that one could wish for, or does not tell of them.")
+    assert turn(told.read_text()) == 100_000_000 > turn(Path("/proc/self/sched").read_text())
+
+
+def release() -> tuple[int, ...]:
+    """The version of the kernel."""
+    return tuple(int(number) for number in platform.release().split("-")[0].split(".")[:2])
+
+
+def turn(told: str) -> int:
+    """Nanoseconds of a turn."""
+    [line] = [line for line in told.splitlines() if line.startswith("se.slice")]
+    return int(line.partition(":")[2])
 
 
 def test_where_no_core_is_idle_for_long_it_is_computed_all_the_same(processes: BcryptProcesses) -> None:
