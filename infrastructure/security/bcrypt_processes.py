@@ -47,6 +47,7 @@ class BcryptProcesses:
         self._number = 0
         self._patient: _Process | None = None
         self._pressing: _Process | None = None
+        self._abandoned = False
 
     def hash(self, digest: bytes, *, rounds: int) -> str:
         """A new salted hash of a digest without spaces or line ends.
@@ -64,6 +65,13 @@ class BcryptProcesses:
         """
         return self._compute(b"check %s %s" % (digest, hashed.encode()), rounds) == "yes"
 
+    def abandon(self) -> None:
+        """From another thread: whatever is being computed is not, and nothing is from now on."""
+        self._abandoned = True
+        for process in (self._patient, self._pressing):
+            if process is not None:
+                process.kill()
+
     def close(self) -> None:
         """End the processes."""
         for process in (self._patient, self._pressing):
@@ -74,6 +82,8 @@ class BcryptProcesses:
     def _compute(self, question: bytes, rounds: int) -> str:
         # What is computed has no effects, so a process that ended meanwhile is simply asked anew.
         for _ in range(2):
+            if self._abandoned:
+                break
             try:
                 return self._ask(question, self._patience_seconds * 2.0 ** (rounds - 10))
             except TimeoutError:
@@ -167,6 +177,10 @@ class _Process:
             self._answered = int(number)
             answers.append((self._answered, answer.decode("ascii")))
         return answers
+
+    def kill(self) -> None:
+        """End it; whoever waits for its answers learns so."""
+        self._process.kill()
 
     def end(self) -> None:
         """Let it end, or end it; it has no work that could be lost."""

@@ -1,5 +1,6 @@
 """bcrypt is computed by others, whatever becomes of them."""
 
+import asyncio
 import os
 import platform
 import signal
@@ -12,8 +13,10 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from infrastructure.security import bcrypt_processes
+from infrastructure.security import bcrypt_processes, passwords
 from infrastructure.security.bcrypt_processes import BcryptProcesses, BcryptUnavailable
+from infrastructure.security.passwords import PasswordHasher, PasswordHasherBusy
+from infrastructure.security.secrets import Secret
 
 DIGEST = b"bm90IGEgcGFzc3dvcmQ="
 ROUNDS = 4
@@ -153,6 +156,26 @@ def test_they_end_with_their_owner() -> None:
     for pid in started.values():
         until_gone(pid)
     processes.close()
+
+
+async def test_they_end_with_their_owner_although_they_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "END_SECONDS", 0.2)
+    hasher = PasswordHasher(pepper=Secret("pepper"), rounds=ROUNDS, threads=1)
+    await hasher.hash("correct horse")
+    os.kill(children()["patient"], signal.SIGSTOP)
+    await hasher.hash("battery staple")
+    hung = children()
+    os.kill(hung["pressing"], signal.SIGSTOP)
+    waiting = asyncio.create_task(hasher.hash("nobody computes this"))
+    await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(hasher.close)
+        with pytest.raises(PasswordHasherBusy):
+            await waiting
+    for pid in hung.values():
+        until_gone(pid)
+    assert not children()
 
 
 def test_they_end_when_their_owner_is_killed() -> None:
