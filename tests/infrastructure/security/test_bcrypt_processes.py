@@ -85,6 +85,21 @@ def release() -> tuple[int, ...]:
     return tuple(int(number) for number in platform.release().split("-")[0].split(".")[:2])
 
 
+def test_it_naps_so_that_a_core_can_look_for_what_waits_elsewhere(processes: BcryptProcesses) -> None:
+    hashed = processes.hash(DIGEST, rounds=10)
+    patient = children()["patient"]
+    before = naps(patient)
+    processes.check(DIGEST, hashed, rounds=10)  # some fifty milliseconds
+    assert naps(patient) - before > 10
+
+
+def naps(pid: int) -> int:
+    """How often a process has gone to sleep by itself."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("voluntary_ctxt_switches")]
+    return int(line.partition(":")[2])
+
+
 def turn(told: str) -> int:
     """Nanoseconds of a turn."""
     [line] = [line for line in told.splitlines() if line.startswith("se.slice")]
