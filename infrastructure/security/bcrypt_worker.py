@@ -119,12 +119,11 @@ if __name__ == "__main__":
     # Whoever started it says when to end, by closing its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(sys.stdout.fileno(), b"0 ready\n")  # Before it stands back: nobody need be patient with a start.
-    if sys.argv[1] == "patient":
-        stand_back(19)
-        take_long_turns(19)
+    patient = sys.argv[1] == "patient"
+    niceness = 19 if patient else 10
+    stand_back(niceness)
+    take_long_turns(niceness)
+    if patient:
         be_idle()
-    else:
-        stand_back(10)
-        take_long_turns(10)
     nap_while_computing()
     serve(sys.stdin.buffer, sys.stdout.buffer)

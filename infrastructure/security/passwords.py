@@ -26,10 +26,10 @@ from infrastructure.security.secrets import Secret
 T = TypeVar("T")
 
 _HASH: Final = re.compile(r"\$2b\$(?P<rounds>[0-9]{2})\$[./A-Za-z0-9]{53}")
+_DIGEST_LENGTH: Final = 31  # characters of a bcrypt hash after its salt
+
 END_SECONDS: Final = 5.0
 """How long the last checks may take when the process ends; at cost 12 one takes 0.3 s."""
-
-_DIGEST_LENGTH: Final = 31  # characters of a bcrypt hash after its salt
 
 
 class PasswordHashUnreadable(Exception):
@@ -98,7 +98,6 @@ class PasswordHasher:
         self._rounds = rounds
         self._dummy = dummy_hash(rounds=rounds)
         self._waiting_maximum = waiting_maximum
-        self._waiting = 0
         self._counting = threading.Lock()
         self._jobs: set[Future[Any]] = set()
         count = threads or max(1, (os.cpu_count() or 1) - 1)
@@ -159,15 +158,9 @@ class PasswordHasher:
 
     async def _run(self, work: Callable[[BcryptProcesses], T]) -> T:
         with self._counting:
-            if self._waiting >= self._waiting_maximum:
+            if len(self._jobs) >= self._waiting_maximum:
                 raise PasswordHasherBusy("Too many passwords are being checked; try again shortly.")
-            self._waiting += 1
-        try:
             job = self._threads.submit(self._with_processes, work)
-        except BaseException:
-            self._free_place()
-            raise
-        with self._counting:
             self._jobs.add(job)
         # A caller who goes away leaves a running job behind, so the place is free when the job ends.
         job.add_done_callback(self._free_place)
@@ -184,8 +177,6 @@ class PasswordHasher:
         finally:
             self._free.append(processes)
 
-    def _free_place(self, job: Future[Any] | None = None) -> None:
+    def _free_place(self, job: Future[Any]) -> None:
         with self._counting:
-            self._waiting -= 1
-            if job is not None:
-                self._jobs.discard(job)
+            self._jobs.discard(job)
